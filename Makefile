@@ -32,6 +32,8 @@ math: $(VENV)/.site
 clean:
 	rm -rf $(VENV) site site-offline.zip .cache node_modules
 
+export NO_MKDOCS_2_WARNING := 1
+
 $(VENV)/.site: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[site]'

@@ -1,0 +1,178 @@
+"""MkDocs calls these: one ``mkdocs build`` runs what is stale and makes both languages.
+What pages are made of lives in the Markdown extension, not here."""
+
+from __future__ import annotations
+
+import logging
+import re
+import subprocess
+import sys
+from html import escape, unescape
+from pathlib import Path
+from textwrap import shorten
+from typing import Any, Literal
+
+import assets
+import curriculum
+import fonts
+import jinja2
+import languages
+import notebooks
+import records
+import runner
+from extension import Notes
+from mkdocs.commands.build import build
+from mkdocs.config import load_config
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+from mkdocs.plugins import CombinedEvent, event_priority
+from mkdocs.structure.files import Files
+from mkdocs.structure.pages import Page as SitePage
+from page import Page
+
+SEARCH = {"en": "Search", "zh": "搜索"}
+NOTEBOOK = {"en": "Notebook: {}", "zh": "Notebook：{}"}
+ROOT = Path(__file__).resolve().parents[2]
+command: Literal["build", "gh-deploy", "serve"] = "build"
+
+for noisy in ("jieba", "mkdocs.plugins.mkdocs_jupyter"):
+    logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def on_startup(*, command: str, dirty: bool) -> None:
+    globals()["command"] = command
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    language = languages.language_of(config)
+    source = f"{(config.repo_url or '').rstrip('/')}/blob/main/"
+    page = Page("", language, "")
+    notes = Notes(root=ROOT, source_url=source, page=page)
+    config.markdown_extensions.append(notes)
+    config.extra["notes"] = notes
+    config.nav = curriculum.navigation(language, root=ROOT)
+    return config
+
+
+def on_pre_build(config: MkDocsConfig) -> None:
+    """Run what is stale. Torch is imported only then, and in another process."""
+    language = languages.language_of(config)
+    slugs = [
+        records.slug_of(script)
+        for script in runner.stale(records.scripts(ROOT), root=ROOT)
+        if curriculum.exists(records.slug_of(script), language, root=ROOT)
+    ]
+    if slugs and subprocess.run([sys.executable, runner.__file__, *slugs]).returncode:
+        raise PluginError("a snippet failed: its traceback is above")
+
+
+@event_priority(50)
+def before_jupyter(files: Files, config: MkDocsConfig) -> Files:
+    notebooks.add(files, config, root=ROOT)
+    return files
+
+
+@event_priority(-50)
+def after_jupyter(files: Files, config: MkDocsConfig) -> Files:
+    notebooks.settle(files, root=ROOT)
+    return files
+
+
+on_files = CombinedEvent(before_jupyter, after_jupyter)
+
+
+def on_page_markdown(
+    markdown: str, page: SitePage, config: MkDocsConfig, files: Files
+) -> str:
+    """Tell the extension which page comes next."""
+    config.extra["notes"].page = Page(
+        page.file.src_uri.removesuffix(".md"),
+        languages.language_of(config),
+        page.url,
+        page.meta.get("labels", {}),
+    )
+    return markdown
+
+
+def on_page_content(
+    html: str, page: SitePage, config: MkDocsConfig, files: Files
+) -> str:
+    """Lighten notebooks; describe every page by its first paragraph."""
+    # An empty corner of a table heads nothing.
+    html = re.sub(r"<th([^>]*)></th>", r"<td\1></td>", html)
+    if page.file.src_uri.startswith(notebooks.FOLDER):
+        html = notebooks.lighten(html)
+        slug = page.file.src_uri.removeprefix(notebooks.FOLDER).removesuffix(".ipynb")
+        page.title = NOTEBOOK[languages.language_of(config)].format(slug)
+        page.meta["search"] = {"exclude": True}
+    first = re.search(r"<p>(.+?)</p>", _without_drawings(html), re.S)
+    text = unescape(re.sub(r"<[^>]+>", "", first[1])) if first else str(page.title)
+    summary = shorten(text, 155, placeholder="…") if " " in text else text[:155]
+    page.meta.setdefault("description", escape(summary))
+    return html
+
+
+def _without_drawings(html: str) -> str:
+    return re.sub(r"<(math|svg)\b.*?</\1>", "", html, flags=re.S)
+
+
+@event_priority(100)
+def before_search(
+    context: dict[str, Any], *, page: SitePage, config: MkDocsConfig, nav: Any
+) -> None:
+    """Show the search plugin words only: markup is a third of its time."""
+    page.meta["whole"] = page.content
+    page.content = re.sub(r"</?span[^>]*>", "", _without_drawings(page.content or ""))
+
+
+@event_priority(-100)
+def after_search(
+    context: dict[str, Any], *, page: SitePage, config: MkDocsConfig, nav: Any
+) -> dict[str, Any]:
+    page.content = page.meta.pop("whole")
+    context["versions"] = languages.versions(config, page.url)
+    return context
+
+
+on_page_context = CombinedEvent(before_search, after_search)
+
+
+def on_env(
+    env: jinja2.Environment, config: MkDocsConfig, files: Files
+) -> jinja2.Environment:
+    # For 404.html and sitemap.xml, which are no pages.
+    env.globals["versions"] = languages.versions(config, "")
+    env.globals["versions_of"] = lambda url: languages.versions(config, url)
+    return env
+
+
+def on_post_page(output: str, page: SitePage, config: MkDocsConfig) -> str:
+    """Name the search dialog, which Material leaves nameless."""
+    label = SEARCH[languages.language_of(config)]
+    return output.replace('role="dialog"', f'role="dialog" aria-label="{label}"', 1)
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Finish this language's files; after the first language, build the others."""
+    site = Path(config.site_dir)
+    assets.patch(site)
+    assets.slim(site)
+    fonts.write(site, root=ROOT)
+    if languages.language_of(config) != languages.FIRST:
+        return
+    for language, folder in languages.FOLDERS.items():
+        if language != languages.FIRST:
+            _build_other(config, language, folder)
+
+
+def _build_other(config: MkDocsConfig, language: str, folder: str) -> None:
+    path = Path(config.config_file_path).with_name(f"mkdocs.{language}.yml")
+    other = load_config(
+        str(path),
+        site_dir=str(Path(config.site_dir) / folder),
+        site_url=f"{config.site_url}{folder}",
+        strict=config.strict,
+    )
+    other.plugins.on_startup(command=command, dirty=False)
+    build(other, serve_url=other.site_url if command == "serve" else None)
+    other.plugins.on_shutdown()

@@ -1,0 +1,74 @@
+"""What the Markdown extensions know of the page they are in."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from mkdocs.exceptions import BuildError
+
+Language = Literal["en", "zh"]
+
+WORDS: dict[str, dict[str, str]] = {
+    "en": {
+        "seconds": "ran in {} s",
+        "instant": "ran in under 0.1 s",
+        "notebook": "open as notebook",
+        "checked": "checked by {}",
+        "right": "Right.",
+        "wrong": "Not so.",
+        "later": "to come",
+        "source": "Source: {}",
+    },
+    "zh": {
+        "seconds": "运行 {} 秒",
+        "instant": "运行不到 0.1 秒",
+        "notebook": "以 Notebook 打开",
+        "checked": "数值测试 {}",
+        "right": "对。",
+        "wrong": "不对。",
+        "later": "待写",
+        "source": "源码：{}",
+    },
+}
+
+
+class PageError(BuildError):
+    """A page asks for something that is not there; the build stops with this line."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page in one language. ``labels`` translates the words in its figures."""
+
+    slug: str
+    language: Language
+    url: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def word(self, key: str) -> str:
+        return WORDS[self.language][key]
+
+    def link(self, url: str) -> str:
+        """A relative link from this page to a URL of the same language's site."""
+        return posixpath.relpath(url, self.url or ".") + (
+            "/" if url.endswith("/") else ""
+        )
+
+
+@dataclass
+class Context:
+    """A page being converted: where the project is, and a store for finished HTML."""
+
+    root: Path
+    source_url: str
+    page: Page
+    stash: Callable[[str], str]
+    figures: int = 0
+
+    def source(self, path: str, first: int, last: int) -> str:
+        """The address of lines of a project file."""
+        return f"{self.source_url}{path}#L{first}-L{last}"

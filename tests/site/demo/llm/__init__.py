@@ -1,0 +1,1 @@
+"""A package of one function, quoted by the planted pages."""
