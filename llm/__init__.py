@@ -1,0 +1,16 @@
+"""A small, tested PyTorch package for language models: the code the notes quote."""
+
+from llm.generate import generate, stream
+from llm.models import GPT, GPTConfig
+from llm.text.tokenizer import Tokenizer
+from llm.train import TrainConfig, Trainer
+
+__all__ = [
+    "GPT",
+    "GPTConfig",
+    "Tokenizer",
+    "TrainConfig",
+    "Trainer",
+    "generate",
+    "stream",
+]

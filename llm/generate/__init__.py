@@ -1,0 +1,5 @@
+"""From logits to text: decoding rules and generation."""
+
+from llm.generate.decoding import generate, stream
+
+__all__ = ["generate", "stream"]

@@ -1,0 +1,284 @@
+"""GPT: a decoder-only Transformer, in the style of GPT-2 or of Llama.
+
+A token's vector enters a residual stream. Every block adds to the stream what attention
+brings from earlier positions, then what a feed-forward network makes of it. The last
+norm and the head turn each position into logits over the next token.
+
+GPT-2: Radford et al. 2019, section 2.3. Llama: Touvron et al. 2023 (arXiv:2302.13971),
+section 2.2. Both are one class: a style names its parts, and any part can be exchanged.
+"""
+
+from itertools import repeat
+from math import sqrt
+from pathlib import Path
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from llm.models.checkpoint import (
+    CONFIG,
+    WEIGHTS,
+    load_weights,
+    read_json,
+    read_safetensors,
+    weights,
+    write_json,
+    write_safetensors,
+)
+from llm.models.config import GPTConfig
+from llm.models.huggingface import (
+    config_from_hf,
+    config_to_hf,
+    tensors_from_hf,
+    tensors_to_hf,
+)
+from llm.nn import (
+    MLP,
+    Block,
+    KVCache,
+    MultiHeadAttention,
+    Rotary,
+    SwiGLU,
+    causal_mask,
+    padding_mask,
+)
+from llm.nn.block import Norm
+
+__all__ = ["GPT", "GPTConfig"]
+
+
+class GPT(nn.Module):
+    """A decoder-only Transformer: ids in, logits over each next token out.
+
+    Weights begin as noise of standard deviation 0.02, biases as zero (Radford et al.
+    2018). Every block adds to the stream twice, and a sum of 2·layers independent terms
+    grows with the square root of their number: projections into the stream therefore
+    begin smaller by √(2·layers) (Radford et al. 2019), or at zero with `zero_init`.
+
+    Attributes:
+        config: what it was built from.
+    """
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        self.config = config
+        V, C, parts = config.vocab_size, config.width, config.parts
+
+        self.embedding = nn.Embedding(V, C)
+        self.position: nn.Embedding | None = None
+        self.rotary: Rotary | None = None
+        if parts.position == "learned":
+            self.position = nn.Embedding(config.context, C)
+        else:
+            self.rotary = Rotary(
+                config.head_width,
+                context=config.context,
+                base=config.rope_base,
+            )
+        self.dropout = nn.Dropout(config.dropout)
+        self.blocks = nn.ModuleList(make_block(config) for _ in range(config.layers))
+        self.norm = make_norm(config)
+        self.head = nn.Linear(C, V, bias=False)
+        if parts.tied:
+            self.head.weight = self.embedding.weight
+        self.initialise()
+
+    def initialise(self) -> None:
+        """Draw all weights anew from the global random generator."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear | nn.Embedding):
+                nn.init.normal_(module.weight, std=0.02)
+            if isinstance(module, nn.Linear) and module.bias is not None:
+                nn.init.zeros_(module.bias)
+        small = 0.0 if self.config.zero_init else 0.02 / sqrt(2 * self.config.layers)
+        for name, parameter in self.named_parameters():
+            if name.endswith(("attention.out.weight", "feedforward.down.weight")):
+                nn.init.normal_(parameter, std=small)
+
+    def forward(
+        self,
+        ids: Tensor,
+        *,
+        mask: Tensor | None = None,
+        cache: list[KVCache] | None = None,
+    ) -> Tensor:
+        """Logits over the token that follows each position: (B, T, V).
+
+        Args:
+            ids: tokens, (B, T) int64.
+            mask: False at padding, True at tokens, (B, S); needed when padding stands
+                on the left. Padding takes no position and is never attended to; what
+                comes out at padding means nothing.
+            cache: `new_cache`, once it has seen the S - T tokens before `ids`.
+
+        Raises:
+            ValueError: S exceeds the context, or an id the vocabulary. On a GPU,
+                looking at ids would make it wait: check them before they go there, or
+                the device fails with an assertion.
+        """
+        x = self.features(ids, mask=mask, cache=cache)  # (B, T, C)
+        logits: Tensor = self.head(x)  # (B, T, V)
+        return logits
+
+    def features(
+        self,
+        ids: Tensor,
+        *,
+        mask: Tensor | None = None,
+        cache: list[KVCache] | None = None,
+    ) -> Tensor:
+        """What the head reads at each position, (B, T, C). Arguments: see `forward`."""
+        if ids.dim() != 2:
+            raise ValueError(f"ids are of shape {tuple(ids.shape)}, not (B, T)")
+        past = cache[0].length if cache else 0
+        length = past + ids.size(1)  # S
+        if length > self.config.context:
+            raise ValueError(
+                f"{length} tokens exceed the context of {self.config.context}"
+            )
+        if mask is None:
+            positions = torch.arange(past, length, device=ids.device)  # (T,)
+        else:
+            positions = (mask.cumsum(1) - 1).clamp(min=0)[:, past:]  # (B, T)
+
+        x: Tensor = self.embed(ids, positions)  # (B, T, C)
+        rotation = None if self.rotary is None else self.rotary(positions)
+        seen = visible(ids, length, real=mask)
+        causal = seen is None and past == 0
+        for block, kept in zip(self.blocks, cache or repeat(None), strict=False):
+            x = block(x, mask=seen, causal=causal, rotation=rotation, cache=kept)
+        x = self.norm(x)
+        return x
+
+    def embed(self, ids: Tensor, positions: Tensor) -> Tensor:
+        """Where the residual stream begins: (B, T) ids to (B, T, C)."""
+        try:
+            x: Tensor = self.embedding(ids)  # (B, T, C)
+        except IndexError:
+            raise ValueError(
+                f"ids from {ids.min()} to {ids.max()} exceed the vocabulary: "
+                f"0 to {self.config.vocab_size - 1}"
+            ) from None
+        if self.position is not None:
+            x = x + self.position(positions)
+        x = self.dropout(x)
+        return x
+
+    def new_cache(self, batch: int) -> list[KVCache]:
+        """One empty cache a layer, for `batch` sequences as long as the context."""
+        config = self.config
+        return [
+            KVCache(
+                batch,
+                config.kv_heads or config.heads,
+                capacity=config.context,
+                width=config.head_width,
+                like=self.embedding.weight,
+            )
+            for _ in range(config.layers)
+        ]
+
+    def parameter_count(self) -> dict[str, int]:
+        """Parameters of each kind of part; their sum counts every parameter once.
+
+        A tied head has none of its own. Made under `torch.device("meta")`, a model of
+        any size can be counted without its memory.
+        """
+        kinds = ("embedding", "position", "attention", "feedforward", "norm", "head")
+        count = dict.fromkeys(kinds, 0)
+        for name, parameter in self.named_parameters():
+            part = name.split(".")[2 if name.startswith("blocks.") else 0]
+            count["norm" if part.endswith("norm") else part] += parameter.numel()
+        return count
+
+    def save(self, directory: str | Path) -> None:
+        """Write config.json and model.safetensors, each whole or not at all."""
+        write_json(Path(directory) / CONFIG, self.config.as_dict())
+        write_safetensors(Path(directory) / WEIGHTS, weights(self))
+
+    @classmethod
+    def load(cls, directory: str | Path) -> Self:
+        """Read what `save` wrote: on the CPU, in float32, dropout off (`eval`).
+
+        Raises:
+            FileNotFoundError: the directory or one of the files is missing.
+            ValueError: a file is damaged, or they do not fit each other.
+        """
+        path = Path(directory) / CONFIG
+        config = GPTConfig.of(read_json(path), source=path)
+        model = cls(config)
+        path = Path(directory) / WEIGHTS
+        load_weights(model, read_safetensors(path)[0], source=path)
+        return model.eval()
+
+    @classmethod
+    def from_hf(cls, directory: str | Path) -> Self:
+        """Read a GPT-2 or Llama checkpoint in the layout of Hugging Face.
+
+        Raises:
+            FileNotFoundError: the directory or one of the files is missing.
+            ValueError: a file is damaged, or asks for what this class does not have.
+        """
+        path = Path(directory) / CONFIG
+        config = config_from_hf(read_json(path), path)
+        model = cls(config)
+        path = Path(directory) / WEIGHTS
+        tensors = tensors_from_hf(read_safetensors(path)[0], config)
+        load_weights(model, tensors, source=path)
+        return model.eval()
+
+    def to_hf(self, directory: str | Path) -> None:
+        """Write a checkpoint that `transformers` loads as GPT-2 or Llama.
+
+        Raises:
+            ValueError: the model has parts that the format has no place for.
+        """
+        write_json(Path(directory) / CONFIG, config_to_hf(self.config))
+        tensors = tensors_to_hf(weights(self), self.config)
+        write_safetensors(Path(directory) / WEIGHTS, tensors)
+
+
+def make_block(config: GPTConfig) -> Block:
+    """One layer of the stack."""
+    C, hidden, parts = config.width, config.hidden_width, config.parts
+    attention = MultiHeadAttention(
+        C,
+        config.heads,
+        kv_heads=config.kv_heads,
+        bias=parts.bias,
+        dropout=config.dropout,
+        qk_norm=config.qk_norm,
+    )
+    feedforward: MLP | SwiGLU
+    if parts.feedforward == "swiglu":
+        feedforward = SwiGLU(C, hidden, bias=parts.bias)
+    else:
+        exact = parts.feedforward == "gelu_exact"
+        feedforward = MLP(C, hidden, bias=parts.bias, exact=exact)
+    norms = make_norm(config), make_norm(config)
+    return Block(attention, feedforward, norms=norms, dropout=config.dropout)
+
+
+def make_norm(config: GPTConfig) -> Norm:
+    """A norm over the width."""
+    if config.parts.norm == "layer":
+        return nn.LayerNorm(config.width, config.norm_eps, bias=config.parts.bias)
+    return nn.RMSNorm(config.width, config.norm_eps)
+
+
+def visible(ids: Tensor, length: int, *, real: Tensor | None) -> Tensor | None:
+    """Who may attend to whom, broadcast to (B, H, T, S).
+
+    None if there is nothing to tell: a single target sees all that came before it, and
+    when all is seen at once, attention draws the causal triangle faster by itself.
+
+    Args:
+        ids: the targets, (B, T), last of the sources.
+        length: S, number of sources.
+        real: False at padding, (B, S); None where there is no padding.
+    """
+    if real is None and ids.size(1) in (1, length):
+        return None
+    causal = causal_mask(ids.size(1), length, device=ids.device)  # (T, S)
+    return causal if real is None else causal & padding_mask(real)
