@@ -154,7 +154,7 @@ def _project_files(read: set[str], script: Path, root: Path) -> dict[str, str]:
         made = path.suffix in (".ipynb", ".pyc") or name.parts[0] in ("site", "runs")
         hidden = name.parts[0].startswith(".") or name.parts[:2] == ("docs", "_site")
         if not made and not hidden:
-            ours[name.as_posix()] = records.digest(path)
+            ours[name.as_posix()] = records.digest(path, shown=path == script)
     return dict(sorted(ours.items()))
 
 

@@ -1,15 +1,18 @@
 """Records: what a snippet printed, drew and named when it last ran.
 
 A record is a standard executed notebook beside its script. It is current while every
-project file that the run imported or opened still has the hash written down in it;
-another machine or another torch makes it no less current (``make verify`` is there to
-compare those).
+project file that the run imported or opened still has the hash written down in it.
+Comments and docstrings of the package do not count, and another machine or another
+torch makes a record no less current: ``make verify`` is there to compare those.
 """
 
 from __future__ import annotations
 
+import ast
 import hashlib
+import io
 import json
+import tokenize
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +45,33 @@ def script_of(slug: str, *, root: Path) -> Path:
     return path
 
 
-def digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+def digest(path: Path, *, shown: bool = False) -> str:
+    """Hash of a file; of Python that no record shows, comments and docstrings aside.
+
+    Every snippet imports the package, and a comment mended there changes no number.
+    """
+    text = path.read_bytes()
+    if path.suffix == ".py" and not shown:
+        text = _code_only(text.decode("utf-8")).encode("utf-8")
+    return hashlib.sha256(text).hexdigest()[:16]
+
+
+def _code_only(source: str) -> str:
+    """Python without comments, docstrings and blank lines.
+
+    The text is cut, not unparsed: how a syntax tree is written differs between Pythons.
+    """
+    lines = source.splitlines()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Expr(ast.Constant(str()), lineno=first):
+                last = node.end_lineno or first
+                lines[first - 1 : last] = [""] * (last - first + 1)
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    return "\n".join(line.rstrip() for line in lines if line.strip())
 
 
 def load(script: Path) -> Notebook | None:
@@ -68,7 +96,7 @@ def causes(script: Path, *, root: Path) -> list[str]:
         path = root / name
         if not path.is_file():
             changed.append(f"{name} is gone")
-        elif digest(path) != seen:
+        elif digest(path, shown=path == script) != seen:
             changed.append(f"{name} changed")
     return changed
 

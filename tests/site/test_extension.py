@@ -4,10 +4,11 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-import curriculum
 import markdown
-import mathml
 import pytest
+
+import curriculum
+import mathml
 from extension import Notes
 from page import Page, PageError
 

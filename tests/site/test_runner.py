@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import nbformat
+import pytest
+
 import cells
 import compare
 import figures
-import nbformat
-import pytest
 import records
 
 
@@ -34,11 +35,22 @@ def runner(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_a_record_is_stale_when_a_file_behind_it_changes(project: Path) -> None:
     assert records.causes(script(project), root=project) == []
     module = project / "llm/attention.py"
-    module.write_text(module.read_text("utf-8") + "\n# changed\n", "utf-8")
+    module.write_text(module.read_text("utf-8") + "\nCHANGED = 1\n", "utf-8")
     causes = records.causes(script(project), root=project)
     assert causes == ["llm/attention.py changed"]
     module.unlink()
     assert records.causes(script(project), root=project) == ["llm/attention.py is gone"]
+
+
+def test_a_comment_or_docstring_in_the_package_leaves_records_current(
+    project: Path,
+) -> None:
+    module = project / "llm/attention.py"
+    code = module.read_text("utf-8")
+    module.write_text(f'"""Said anew."""\n# And why.\n{code}# The end.', "utf-8")
+    text = '"""Doc."""\ndef f(): ...\n\nx = "# 1"  # one\n'
+    assert records._code_only(text) == 'def f(): ...\nx = "# 1"'
+    assert records.causes(script(project), root=project) == []
 
 
 def test_a_record_stays_current_on_another_machine(project: Path) -> None:
