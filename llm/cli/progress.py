@@ -1,0 +1,51 @@
+"""Progress of a training run: a bar on a terminal, else lines, or JSON for machines."""
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+Record = dict[str, Any]
+WIDTH = 24  # characters of the bar: with the figures beside it a line has under 80
+
+
+def reporter(steps: int, *, as_json: bool) -> Callable[[Record], None]:
+    """What to call with each record of a run of `steps` steps."""
+    if as_json:
+        return lambda record: print(json.dumps(record), flush=True)
+    if not sys.stdout.isatty():
+        return lambda record: print(line(record, steps), flush=True)
+
+    def draw(record: Record) -> None:
+        if "validation_loss" in record:  # stays above the bar, which is drawn again
+            print(f"{clear()}{line(record, steps)}")
+        print(f"{clear()}{bar(record, steps)}", end="", flush=True)
+
+    return draw
+
+
+def clear() -> str:
+    """What wipes an unfinished bar off a terminal."""
+    return "\r\033[K" if sys.stdout.isatty() else ""
+
+
+def bar(record: Record, steps: int) -> str:
+    """━━━━━━━━━━━━────────────  120/250  loss 2.310  54,321 tokens/s"""
+    done = WIDTH * record["step"] // steps
+    return f"{'━' * done}{'─' * (WIDTH - done)}  {figures(record, steps)}"
+
+
+def line(record: Record, steps: int) -> str:
+    """step 120/250  loss 2.310  54,321 tokens/s  validation loss 2.280"""
+    text = f"step {figures(record, steps)}"
+    if "validation_loss" in record:
+        text += f"  validation loss {record['validation_loss']:.3f}"
+    return text
+
+
+def figures(record: Record, steps: int) -> str:
+    """120/250  loss 2.310  54,321 tokens/s"""
+    return (
+        f"{record['step']}/{steps}  loss {record['loss']:.3f}"
+        f"  {record['tokens_per_second']:,.0f} tokens/s"
+    )

@@ -1,0 +1,364 @@
+"""GPT from scratch: count, look inside, train, and take parts out."""
+
+# %% corpus
+import torch
+
+from llm import Tokenizer
+from llm.text.corpus import Stories
+
+torch.set_num_threads(1)  # small shapes gain nothing from more
+
+stories = Stories("en")
+learn = stories.texts(4000, seed=0)
+held_out = stories.texts(100, seed=1)
+tokenizer = Tokenizer.train(learn[:500], vocab_size=512)
+end = tokenizer.special["<|endoftext|>"]
+
+
+def to_rows(texts):
+    """Each story between two end-of-text tokens."""
+    return [[end, *tokenizer.encode(text), end] for text in texts]
+
+
+rows, held_rows = to_rows(learn), to_rows(held_out)
+tokens = sum(len(row) - 1 for row in held_rows)
+floor = -sum(map(stories.log_prob, held_out)) / tokens
+print(held_out[0])
+print(f"best possible loss: {floor:.3f} nats a token")
+
+# %% count
+import math
+from collections import Counter, defaultdict
+
+
+def count_followers(order):
+    """How often each token follows each context of `order` tokens."""
+    followers = defaultdict(Counter)
+    for row in rows:
+        for i in range(1, len(row)):
+            followers[tuple(row[max(0, i - order) : i])][row[i]] += 1
+    return followers
+
+
+def count_loss(order):
+    """Held-out loss of counting; every token gets 0.01 counts for free."""
+    followers, total = count_followers(order), 0.0
+    for row in held_rows:
+        for i in range(1, len(row)):
+            seen = followers.get(tuple(row[max(0, i - order) : i]), Counter())
+            p = (seen[row[i]] + 0.01) / (seen.total() + 0.01 * tokenizer.vocab_size)
+            total -= math.log(p)
+    return total / tokens
+
+
+count_losses = {order: count_loss(order) for order in range(1, 9)}
+for order, loss in count_losses.items():
+    print(f"{order} tokens of context: {loss:.3f} nats")
+best_order = min(count_losses, key=count_losses.get)
+count_best = count_losses[best_order]
+count_first, count_last = count_losses[1], count_losses[8]
+
+# %% by-hand
+from llm import GPT, GPTConfig
+
+torch.manual_seed(0)
+words = "The cat sat on the mat".split()
+ids = torch.tensor([[0, 1, 2, 3, 4, 5]])  # (B, T): one row, a word an id
+tiny = GPT(GPTConfig(vocab_size=6, context=6, layers=2, heads=2, width=8)).eval()
+
+x = tiny.embedding.weight[ids] + tiny.position.weight[:6]  # (B, T, C)
+print("embedded", tuple(x.shape), f"length {x.norm(dim=-1).mean():.3f}")
+for block in tiny.blocks:
+    x = x + block.attention(block.attention_norm(x), causal=True)
+    x = x + block.feedforward(block.feedforward_norm(x))
+    print("block   ", tuple(x.shape), f"length {x.norm(dim=-1).mean():.3f}")
+logits = tiny.norm(x) @ tiny.embedding.weight.T  # (B, T, V)
+p = logits.softmax(-1)
+print("logits  ", tuple(logits.shape))
+for t in range(5):
+    print(f"p({words[t + 1]:>3} | … {words[t]:>3}) = {p[0, t, t + 1]:.3f}")
+hand_error = (logits - tiny(ids)).abs().max().item()
+print(f"largest difference from tiny(ids): {hand_error}")
+
+# %% same
+from torch import nn
+
+torch.manual_seed(0)
+small = GPT(GPTConfig(vocab_size=512, context=64, layers=2, heads=4, width=64)).eval()
+theirs = nn.TransformerEncoderLayer(
+    64,
+    4,
+    256,
+    dropout=0.0,
+    activation=small.blocks[0].feedforward.gelu,
+    norm_first=True,
+    batch_first=True,
+)
+theirs = nn.TransformerEncoder(theirs, 2, nn.LayerNorm(64), enable_nested_tensor=False)
+theirs.eval()
+
+
+def parameters_of(block):
+    """Our block's weights under the names that torch.nn uses."""
+    a, f = block.attention, block.feedforward
+    joint = (a.query, a.key, a.value)  # torch keeps these three in one matrix
+    return {
+        "self_attn.in_proj_weight": torch.cat([m.weight for m in joint]),
+        "self_attn.in_proj_bias": torch.cat([m.bias for m in joint]),
+        "self_attn.out_proj.weight": a.out.weight,
+        "self_attn.out_proj.bias": a.out.bias,
+        "linear1.weight": f.up.weight,
+        "linear1.bias": f.up.bias,
+        "linear2.weight": f.down.weight,
+        "linear2.bias": f.down.bias,
+        "norm1.weight": block.attention_norm.weight,
+        "norm1.bias": block.attention_norm.bias,
+        "norm2.weight": block.feedforward_norm.weight,
+        "norm2.bias": block.feedforward_norm.bias,
+    }
+
+
+for layer, block in zip(theirs.layers, small.blocks):
+    layer.load_state_dict(parameters_of(block))
+ids = torch.randint(512, (3, 64))
+with torch.no_grad():
+    x = small.embedding(ids) + small.position.weight
+    mask = nn.Transformer.generate_square_subsequent_mask(64)
+    their_logits = theirs(x, mask=mask, is_causal=True) @ small.embedding.weight.T
+    torch_error = (small(ids) - their_logits).abs().max().item()
+print(f"largest difference from torch.nn: {torch_error:.1e}")
+
+# %% leak
+with torch.no_grad():
+    before = small(ids)
+    changed = ids.clone()
+    changed[:, 40] = (ids[:, 40] + 1) % 512
+    moved = (small(changed) - before).abs().amax(dim=(0, 2))  # (T,)
+leak = moved[:40].max().item()
+print(f"positions 0 to 39 move by {leak}, position 40 by {moved[40]:.3f}")
+
+# %% data
+from llm.text.batches import IGNORE
+
+
+def to_batch(rows):
+    """Ids and the ids that follow them; rows are filled up to the longest."""
+    longest = max(map(len, rows)) - 1
+    ids = torch.full((len(rows), longest), end)  # (B, T)
+    targets = torch.full((len(rows), longest), IGNORE)
+    for i, row in enumerate(rows):
+        ids[i, : len(row) - 1] = torch.tensor(row[:-1])
+        targets[i, : len(row) - 1] = torch.tensor(row[1:])
+    return {"ids": ids, "targets": targets}
+
+
+def batches_of(size):
+    """A function from the number of a step to a batch of `size` stories."""
+    return lambda step: to_batch([rows[(step * size + i) % 4000] for i in range(size)])
+
+
+validation = [to_batch(held_rows)]
+
+# %% train tolerance=0.1
+import time
+
+from llm import TrainConfig, Trainer
+from llm.train import evaluate, next_token
+
+context = max(map(len, rows + held_rows))
+
+
+def make(layers, seed):
+    """GPT-2, with three later changes that make a short training enough."""
+    torch.manual_seed(seed)
+    shape = {"layers": layers, "heads": 4, "width": 96}
+    later = {"position": "rotary", "qk_norm": True, "zero_init": True}
+    return GPT(GPTConfig(tokenizer.vocab_size, context, **shape, **later))
+
+
+def train(model, steps, batch_size):
+    """Train on the stories; return the loss of every tenth step."""
+    rates = {"optimizer": "muon", "lr": 0.03, "embedding_lr": 0.02}
+    config = TrainConfig(steps=steps, schedule="linear", warmup=5, **rates)
+    records = Trainer(model, batches_of(batch_size), config=config).fit()
+    return [record["loss"] for record in records]
+
+
+steps = 300
+start = time.perf_counter()
+gpt = make(layers=2, seed=0)
+losses = train(gpt, steps, batch_size=16)
+train_seconds = time.perf_counter() - start
+gpt_loss = evaluate(gpt, validation, next_token)["loss"]
+gpt_parameters = sum(gpt.parameter_count().values())
+uniform_loss = math.log(tokenizer.vocab_size)
+gap = gpt_loss - floor
+print(f"{gpt_parameters:,} parameters, {steps} steps")
+print(f"held-out loss {gpt_loss:.3f}, counting {count_best:.3f}, floor {floor:.3f}")
+
+# %% curve tolerance=0.1
+import matplotlib.pyplot as plt
+
+fig, ax = plt.subplots(figsize=(6, 3.2))
+ax.plot(range(10, steps + 1, 10), losses, label="GPT, training")
+ax.axhline(count_best, color="C1", linestyle="--", label="counting, held out")
+ax.axhline(floor, color="C2", linestyle=":", label="best possible")
+ax.set(xlabel="step", ylabel="nats a token", ylim=(0, 3))
+ax.legend(frameon=False)
+fig.tight_layout()
+
+# %% sample tolerance=any
+from llm import generate
+
+written = generate(gpt, [[end]] * 50, max_tokens=context, stop=[end], seed=0)
+texts = [tokenizer.decode(row[1:-1]) for row in written]
+
+
+def right_sentences(text):
+    """How many sentences pass before the first that breaks a rule."""
+    sentences, right = text.split(". "), 0
+    while right < len(sentences):
+        beginning = ". ".join(sentences[: right + 1])
+        if stories.check(beginning, unfinished=True):
+            break
+        right += 1
+    return right
+
+
+right = sum(map(right_sentences, texts)) / len(texts)
+length = sum(text.count(". ") + 1 for text in texts) / len(texts)
+flawless = sum(stories.check(text) is None for text in texts)
+story_tokens = tokens / len(held_rows)
+story_gap = gap * story_tokens
+print(texts[0])
+print(stories.check(texts[0]), end="\n\n")
+print(f"{right:.1f} of {length:.1f} sentences are right before the first fault")
+
+
+# %% without tolerance=0.1
+class Nothing(nn.Module):
+    """Stands where a part was, and adds nothing to the stream."""
+
+    def forward(self, x, **_):
+        return torch.zeros_like(x)
+
+
+def without(part, seed):
+    """Held-out loss of a one-block GPT that lacks a part."""
+    model = make(layers=1, seed=seed)
+    if part == "position":
+        model.rotary = None
+    elif part != "nothing":
+        setattr(model.blocks[0], part, Nothing())
+    train(model, steps=100, batch_size=8)
+    return evaluate(model, validation, next_token)["loss"]
+
+
+parts = ["nothing", "feedforward", "position", "attention"]
+lacking = {part: [without(part, seed) for seed in range(3)] for part in parts}
+lacking_mean = {part: sum(found) / 3 for part, found in lacking.items()}
+position_cost = lacking_mean["position"] - lacking_mean["nothing"]
+feedforward_cost = lacking_mean["feedforward"] - lacking_mean["nothing"]
+for part, found in lacking.items():
+    print(f"without {part:<12}" + "  ".join(f"{loss:.3f}" for loss in found))
+print(f"counting, 1 token  {count_first:.3f}")
+
+# %% parts
+fig, ax = plt.subplots(figsize=(6, 2.6))
+for y, found in enumerate(lacking.values()):
+    ax.plot(found, [y] * 3, "o", color="C0")
+ax.axvline(count_first, color="C1", linestyle="--", label="counting, 1 token")
+ax.axvline(floor, color="C2", linestyle=":", label="best possible")
+names = ["nothing", "feed-forward", "positions", "attention"]
+ax.set_yticks(range(4), [f"without {name}" for name in names])
+ax.set(xlabel="nats a token", xlim=(0, 2), ylim=(-0.5, 4.4))
+ax.legend(frameon=False, loc="upper center", ncols=2)
+fig.tight_layout()
+
+# %% why tolerance=0.05
+first_losses, growth = [], {}
+ids = torch.randint(512, (4, 64))
+for std in (0.02, 0.2, 1.0):
+    model = GPT(GPTConfig(512, 64, layers=2, heads=4, width=64))
+    for parameter in model.parameters():
+        if parameter.ndim == 2:
+            nn.init.normal_(parameter, std=std)
+    logits = model(ids).flatten(0, 1).detach()
+    loss = nn.functional.cross_entropy(logits, torch.randint(512, (256,))).item()
+    first_losses.append(loss)
+    print(f"weights of {std}: first loss {loss:.2f}; ln 512 = {math.log(512):.2f}")
+for layers in (6, 24, 96):
+    model = GPT(GPTConfig(512, 64, layers=layers, heads=4, width=64))
+    x = model.embed(ids, torch.arange(64))
+    out = x
+    for block in model.blocks:
+        out = block(out, causal=True)
+    grown = (out.std() / x.std()).item()
+    growth[str(layers)] = grown
+    print(f"{layers} blocks: the stream grows {grown:.2f} times")
+
+
+# %% slips tolerance=0.1
+def last_loss(targets_of, steps=40):
+    """Loss after a short training on whatever targets are given."""
+    model = make(layers=1, seed=0)
+
+    def wrong(step):
+        batch = batches_of(8)(step)
+        return {"ids": batch["ids"], "targets": targets_of(batch)}
+
+    config = TrainConfig(steps=steps, optimizer="muon", lr=0.03, log_every=steps)
+    [record] = Trainer(model, wrong, config=config).fit()
+    said = generate(model, tokenizer.encode("One day"), max_tokens=6, temperature=0)
+    return record["loss"], tokenizer.decode(said)
+
+
+unshifted_loss, unshifted_text = last_loss(lambda batch: batch["ids"])
+print(f"targets not shifted: loss {unshifted_loss:.3f}, writes {unshifted_text!r}")
+
+certain = torch.full((1, 512), -20.0)
+certain[0, 7] = 20.0  # as sure as can be, and right
+twice = nn.functional.cross_entropy(certain.softmax(-1), torch.tensor([7])).item()
+print(f"softmax before cross_entropy: loss of a perfect answer {twice:.2f}")
+
+dropping = GPT(GPTConfig(512, 64, layers=2, heads=4, width=64, dropout=0.2))
+with torch.no_grad():
+    first, second = dropping(ids), dropping(ids)
+dropped = (first - second).abs().max().item()
+print(f"train mode: the same ids twice, logits differ by {dropped:.2f}")
+
+# %% anatomy
+shape = {"layers": 2, "heads": 4, "width": 96}
+count = GPT(GPTConfig(512, context, **shape)).parameter_count()
+shares = {part: number / sum(count.values()) for part, number in count.items()}
+fig, ax = plt.subplots(figsize=(6, 4.6))
+ax.set(xlim=(0, 10), ylim=(0, 11))
+ax.axis("off")
+ax.annotate("", (1.5, 9.2), (1.5, 2.4), arrowprops={"arrowstyle": "->", "lw": 3})
+for y, name, size, share in [
+    (0.2, "ids", "(B, T)", None),
+    (
+        1.6,
+        "embedding + position",
+        "(B, T, C)",
+        shares["embedding"] + shares["position"],
+    ),
+    (4.0, "attention", "(B, T, C)", shares["attention"]),
+    (6.8, "feed-forward", "(B, T, C)", shares["feedforward"]),
+    (9.2, "norm, then the embedding as head", "(B, T, V)", shares["norm"]),
+]:
+    inside = name in ("attention", "feed-forward")  # of the block that repeats
+    left = 2.6 if inside else 0.8
+    ax.add_patch(plt.Rectangle((left, y), 6.6 - left, 0.9, fill=False, ec="C0", lw=1.5))
+    ax.text((left + 6.6) / 2, y + 0.45, name, ha="center", va="center")
+    ax.text(6.8, y + 0.45, size, va="center", family="monospace")
+    if share is not None:
+        ax.text(10, y + 0.45, f"{share:.1%}", ha="right", va="center")
+    if inside:
+        ax.annotate("", (2.6, y + 0.2), (1.5, y - 0.4), arrowprops={"arrowstyle": "->"})
+        ax.text(1.75, y - 0.55, "norm", va="center", size=9)
+        ax.annotate("", (1.5, y + 1.4), (2.6, y + 0.7), arrowprops={"arrowstyle": "->"})
+        ax.text(1.75, y + 1.55, "add", va="center", size=9)
+ax.annotate("", (1.5, 1.6), (1.5, 1.1), arrowprops={"arrowstyle": "->"})
+ax.plot([0.6, 0.6], [3.2, 8.6], color="C3", lw=2)
+ax.text(0.45, 5.9, "L ×", ha="right", va="center", color="C3")
