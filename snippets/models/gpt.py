@@ -1,12 +1,16 @@
 """GPT from scratch: count, look inside, train, and take parts out."""
 
 # %% corpus
+import time
+from textwrap import fill
+
 import torch
 
 from llm import Tokenizer
 from llm.text.corpus import Stories
 
 torch.set_num_threads(1)  # small shapes gain nothing from more
+begin = time.process_time()
 
 stories = Stories("en")
 learn = stories.texts(4000, seed=0)
@@ -23,7 +27,7 @@ def to_rows(texts):
 rows, held_rows = to_rows(learn), to_rows(held_out)
 tokens = sum(len(row) - 1 for row in held_rows)
 floor = -sum(map(stories.log_prob, held_out)) / tokens
-print(held_out[0])
+print(fill(held_out[0], 76))
 print(f"best possible loss: {floor:.3f} nats a token")
 
 # %% count
@@ -160,8 +164,6 @@ def batches_of(size):
 validation = [to_batch(held_rows)]
 
 # %% train tolerance=0.1
-import time
-
 from llm import TrainConfig, Trainer
 from llm.train import evaluate, next_token
 
@@ -185,10 +187,10 @@ def train(model, steps, batch_size):
 
 
 steps = 300
-start = time.perf_counter()
+start = time.process_time()
 gpt = make(layers=2, seed=0)
 losses = train(gpt, steps, batch_size=16)
-train_seconds = time.perf_counter() - start
+train_seconds = time.process_time() - start
 gpt_loss = evaluate(gpt, validation, next_token)["loss"]
 gpt_parameters = sum(gpt.parameter_count().values())
 uniform_loss = math.log(tokenizer.vocab_size)
@@ -230,8 +232,8 @@ length = sum(text.count(". ") + 1 for text in texts) / len(texts)
 flawless = sum(stories.check(text) is None for text in texts)
 story_tokens = tokens / len(held_rows)
 story_gap = gap * story_tokens
-print(texts[0])
-print(stories.check(texts[0]), end="\n\n")
+print(fill(texts[0], 76), end="\n\n")
+print(fill(stories.check(texts[0]), 76), end="\n\n")
 print(f"{right:.1f} of {length:.1f} sentences are right before the first fault")
 
 
@@ -288,14 +290,19 @@ for std in (0.02, 0.2, 1.0):
     first_losses.append(loss)
     print(f"weights of {std}: first loss {loss:.2f}; ln 512 = {math.log(512):.2f}")
 for layers in (6, 24, 96):
-    model = GPT(GPTConfig(512, 64, layers=layers, heads=4, width=64))
-    x = model.embed(ids, torch.arange(64))
-    out = x
-    for block in model.blocks:
-        out = block(out, causal=True)
-    grown = (out.std() / x.std()).item()
-    growth[str(layers)] = grown
-    print(f"{layers} blocks: the stream grows {grown:.2f} times")
+    for scaled in (True, False):
+        model = GPT(GPTConfig(512, 64, layers=layers, heads=4, width=64))
+        begun = x = model.embed(ids, torch.arange(64))
+        for block in model.blocks:
+            if not scaled:
+                block.attention.out.weight.data *= math.sqrt(2 * layers)
+                block.feedforward.down.weight.data *= math.sqrt(2 * layers)
+            x = block(x, causal=True)
+        growth[f"{layers} {scaled}"] = (x.std() / begun.std()).item()
+    with_it, without_it = growth[f"{layers} True"], growth[f"{layers} False"]
+    print(f"{layers} blocks: the stream grows {with_it:.2f} times", end=", ")
+    print(f"without the division {without_it:.1f} times")
+grown_scaled, grown_unscaled = with_it, without_it
 
 
 # %% slips tolerance=0.1
@@ -362,3 +369,4 @@ for y, name, size, share in [
 ax.annotate("", (1.5, 1.6), (1.5, 1.1), arrowprops={"arrowstyle": "->"})
 ax.plot([0.6, 0.6], [3.2, 8.6], color="C3", lw=2)
 ax.text(0.45, 5.9, "L ×", ha="right", va="center", color="C3")
+seconds = time.process_time() - begin
