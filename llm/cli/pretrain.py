@@ -19,6 +19,10 @@ from llm.train.config import PRECISIONS
 from llm.train.optim import OPTIMIZERS
 from llm.train.schedules import SCHEDULES
 
+# Below this many parameters a product is too small to share among threads: with other
+# programs running on two cores, two threads took 4 times as long as one.
+ONE_THREAD = 2_000_000
+
 
 def add(commands: Any) -> None:
     """Declare the command and its options."""
@@ -147,12 +151,14 @@ def run(args: argparse.Namespace) -> None:
     validation = tiled_windows(held_out_ids, context=context, batch_size=32)
     torch.manual_seed(recipe.train.seed)
     model = GPT(recipe.model)
+    parameters = sum(model.parameter_count().values())
+    if recipe.train.device == "cpu" and parameters < ONE_THREAD:
+        torch.set_num_threads(1)
     # All that can be wrong with the input has been seen: now the directory is made.
     out.mkdir(parents=True, exist_ok=True)
     tok.save(out / "tokenizer.json")
     recipe.save(out)
     if not args.json:
-        parameters = sum(model.parameter_count().values())
         print(
             f"{parameters:,} parameters, {tok.vocab_size:,} ids, "
             f"{len(ids):,} tokens to learn from, {len(held_out_ids):,} held out"
