@@ -26,7 +26,7 @@ RATES = {"muon": 0.025, "adamw": 3e-3}
 
 PRESETS = {
     "tiny": Preset(
-        about="1 M parameters, under a minute on two CPU cores",
+        about="1 M parameters, a minute or two on one CPU core",
         model=GPTConfig(
             vocab_size=2048,
             context=64,
