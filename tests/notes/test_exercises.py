@@ -32,8 +32,8 @@ def test_stub_leaves_the_work_to_the_reader(stub: Path) -> None:
         positional = [None for p in parameters if p.kind is not p.KEYWORD_ONLY]
         with pytest.raises(NotImplementedError):
             function(*positional, **arguments)
-        assert name in (ROOT / tests_of(stub)).read_text("utf-8"), f"{name}: no test"
+        assert name in (ROOT / judge_of(stub)).read_text("utf-8"), f"{name}: no test"
 
 
-def tests_of(stub: Path) -> str:
+def judge_of(stub: Path) -> str:
     return f"tests/notes/{stub.parent.name}/test_{stub.stem.replace('-', '_')}.py"
