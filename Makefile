@@ -10,8 +10,9 @@ site: $(VENV)/.site
 serve: $(VENV)/.site
 	$(PY) -m mkdocs serve
 
-# Style, types, then behaviour. Browser tests need Chromium: see README.
+# Style, types, then behaviour. Browser tests need Chromium and npm: see README.
 test: $(VENV)/.test check
+	@if command -v npm >/dev/null; then npm ci --silent; fi
 	$(PY) -m pytest -n auto --cov --cov-report=term:skip-covered --cov-fail-under=95
 
 check: $(VENV)/.test
@@ -24,6 +25,10 @@ verify: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(PY) -m bench
+
+# To read, and search, without a server.
+offline: site
+	$(PY) docs/_site/offline.py
 
 # Only needed when a note gains a formula: MathML is a committed record.
 math: $(VENV)/.site

@@ -11,3 +11,12 @@ class Comparison(NamedTuple):
     ours: Callable[[], object]
     theirs: Callable[[], object]
     goal: float
+
+
+class Budget(NamedTuple):
+    """A figure in `unit` that should be at most `goal`; compared with nothing else."""
+
+    name: str
+    measure: Callable[[], float]
+    unit: str
+    goal: float

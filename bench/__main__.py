@@ -1,5 +1,7 @@
 """Run comparisons, ours and theirs in turn, so that a busy machine slows both.
 
+A budget is measured once, since it is dear; a busy machine makes it worse.
+
     python -m bench [NAME ...] [--rounds N]
 
 Each NAME is a module of this package with a function `comparisons`; all, when none is
@@ -15,9 +17,9 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from bench import Comparison
+from bench import Budget, Comparison
 
-MODULES = ["bpe"]
+MODULES = ["bpe", "site"]
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -41,6 +43,13 @@ def measure(comparison: Comparison, rounds: int) -> dict[str, object]:
         "ratio": round(ours_median / theirs_median, 3),
         "goal": comparison.goal,
         "rounds": rounds,
+        **place(),
+    }
+
+
+def place() -> dict[str, object]:
+    """Where and when something was measured."""
+    return {
         "python": platform.python_version(),
         "machine": platform.machine(),
         "date": time.strftime("%Y-%m-%d"),
@@ -60,6 +69,12 @@ def main() -> None:
     print(f"{'comparison':58} {'ours':>8} {'theirs':>8} {'ratio':>6} {'goal':>5}")
     for name in arguments.names or MODULES:
         for comparison in importlib.import_module(f"bench.{name}").comparisons():
+            if isinstance(comparison, Budget):
+                figure, unit = round(comparison.measure(), 1), comparison.unit
+                row = {unit: figure, "goal": comparison.goal, **place()}
+                results[f"{name}: {comparison.name}"] = row
+                print(f"{comparison.name:58} {figure:8} {unit:>14} {comparison.goal:7}")
+                continue
             row = measure(comparison, arguments.rounds)
             results[f"{name}: {comparison.name}"] = row
             print(

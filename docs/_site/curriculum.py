@@ -12,9 +12,11 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 import yaml
-from fences import Fence
 from markdown.inlinepatterns import InlineProcessor
 from markdown.util import AtomicString
+
+import api
+from fences import Fence
 from page import Context, Language, PageError
 
 PLAN = Path(__file__).with_name("curriculum.yml")
@@ -66,7 +68,7 @@ def navigation(language: Language, *, root: Path) -> list[Any]:
         ]
         if pages:
             nav.append({part.titles[language]: pages})
-    return nav
+    return nav + api.navigation(language, root=root)
 
 
 class NoteLinks(InlineProcessor):  # type: ignore[misc]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from markdown import Markdown
 from markdown.preprocessors import Preprocessor
+
 from page import Context, PageError
 
 FENCE = re.compile(r"^(?P<indent> *)(?P<ticks>`{3,}|~{3,}) *(?P<info>[^`]*)$")

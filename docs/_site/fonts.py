@@ -13,8 +13,9 @@ import re
 from importlib.resources import as_file, files
 from pathlib import Path
 
-import mathml
 from fontTools import subset
+
+import mathml
 
 TARGET = "assets/fonts/stix-two-math.woff"
 ALWAYS = "".join(map(chr, range(0x20, 0x7F))) + "∂∇ℓ√∑∏∫()[]{}|‖⌊⌋⌈⌉ˆ˜¯→⏞⏟"

@@ -12,15 +12,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any, Literal
 
-import assets
-import curriculum
-import fonts
 import jinja2
-import languages
-import notebooks
-import records
-import runner
-from extension import Notes
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from mkdocs.config.defaults import MkDocsConfig
@@ -28,6 +20,17 @@ from mkdocs.exceptions import PluginError
 from mkdocs.plugins import CombinedEvent, event_priority
 from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page as SitePage
+
+import api
+import assets
+import colophon
+import curriculum
+import fonts
+import languages
+import notebooks
+import records
+import runner
+from extension import Notes
 from page import Page
 
 SEARCH = {"en": "Search", "zh": "搜索"}
@@ -50,6 +53,8 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     notes = Notes(root=ROOT, source_url=source, page=page)
     config.markdown_extensions.append(notes)
     config.extra["notes"] = notes
+    # Two rules, which site.css has; not worth a request a page.
+    config.extra_css = [css for css in config.extra_css if "mkdocstrings" not in css]
     config.nav = curriculum.navigation(language, root=ROOT)
     return config
 
@@ -69,6 +74,7 @@ def on_pre_build(config: MkDocsConfig) -> None:
 @event_priority(50)
 def before_jupyter(files: Files, config: MkDocsConfig) -> Files:
     notebooks.add(files, config, root=ROOT)
+    api.add(files, config, languages.language_of(config), root=ROOT)
     return files
 
 
@@ -105,6 +111,12 @@ def on_page_content(
         slug = page.file.src_uri.removeprefix(notebooks.FOLDER).removesuffix(".ipynb")
         page.title = NOTEBOOK[languages.language_of(config)].format(slug)
         page.meta["search"] = {"exclude": True}
+    if page.file.src_uri.startswith(api.FOLDER):
+        source, language = (
+            config.extra["notes"].source_url,
+            languages.language_of(config),
+        )
+        html = api.link_sources(html, language, source_url=source, root=ROOT)
     first = re.search(r"<p>(.+?)</p>", _without_drawings(html), re.S)
     text = unescape(re.sub(r"<[^>]+>", "", first[1])) if first else str(page.title)
     summary = shorten(text, 155, placeholder="…") if " " in text else text[:155]
@@ -130,7 +142,15 @@ def after_search(
     context: dict[str, Any], *, page: SitePage, config: MkDocsConfig, nav: Any
 ) -> dict[str, Any]:
     page.content = page.meta.pop("whole")
+    language = languages.language_of(config)
     context["versions"] = languages.versions(config, page.url)
+    context["colophon"] = colophon.below(
+        Page(page.file.src_uri.removesuffix(".md"), language, page.url),
+        title=str(page.title),
+        address=page.canonical_url or "",
+        repository=(config.repo_url or "").rstrip("/"),
+        root=ROOT,
+    )
     return context
 
 

@@ -7,6 +7,7 @@ from typing import cast
 from urllib.parse import urljoin
 
 from mkdocs.config.defaults import MkDocsConfig
+
 from page import Language
 
 NAMES: dict[Language, str] = {"en": "English", "zh": "中文"}

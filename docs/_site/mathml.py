@@ -20,8 +20,9 @@ import subprocess
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-import fences
 from markdown.inlinepatterns import InlineProcessor
+
+import fences
 from page import Context, PageError
 
 STORE = "docs/_site/math.json"

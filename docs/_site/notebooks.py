@@ -10,10 +10,11 @@ import base64
 import re
 from pathlib import Path
 
-import figures
-import records
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files, InclusionLevel
+
+import figures
+import records
 
 FOLDER = "notebooks/"
 DROPPED = [

@@ -21,6 +21,8 @@ WORDS: dict[str, dict[str, str]] = {
         "right": "Right.",
         "wrong": "Not so.",
         "later": "to come",
+        "tests": "tests",
+        "copy": "Copy with what it needs to run",
         "source": "Source: {}",
     },
     "zh": {
@@ -31,6 +33,8 @@ WORDS: dict[str, dict[str, str]] = {
         "right": "对。",
         "wrong": "不对。",
         "later": "待写",
+        "tests": "测试",
+        "copy": "复制，连同运行所需的代码",
         "source": "源码：{}",
     },
 }
@@ -68,6 +72,12 @@ class Context:
     page: Page
     stash: Callable[[str], str]
     figures: int = 0
+    parts: list[str] = field(default_factory=list)  # of all texts to copy
+
+    def keep(self, parts: list[str]) -> str:
+        """Numbers of the parts of a text to copy; quotes share their parts."""
+        self.parts += [part for part in dict.fromkeys(parts) if part not in self.parts]
+        return " ".join(str(self.parts.index(part)) for part in parts)
 
     def source(self, path: str, first: int, last: int) -> str:
         """The address of lines of a project file."""

@@ -18,13 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 import fences
 import figures
 import quiz
 import quote
 import records
 import results
-import yaml
 
 FRONT = re.compile(r"\A---\n(?P<yaml>.*?)^---\n", re.M | re.S)
 HEADING = re.compile(r"^(?P<level>#{1,6}) (?P<text>.+?)(?: *\{ *#(?P<id>[\w-]+) *\})?$")

@@ -21,6 +21,7 @@ from typing import Any
 import cells
 import figures
 import records
+import standalone
 from fences import Fence
 from page import Context, Page, PageError
 
@@ -38,6 +39,7 @@ class Source:
     last: int
     cell: dict[str, Any] | None = None
     run: dict[str, Any] | None = None
+    is_cell: bool = False
 
     @property
     def label(self) -> str:
@@ -60,7 +62,10 @@ def quote(fence: Fence, context: Context) -> list[str]:
     outputs = source.cell["outputs"] if source.cell and show != "none" else []
     if show == "only" and not outputs:
         raise PageError(f"{match['path']}:{match['name']} puts out nothing")
-    made = [context.stash('<div class="quote">')]
+    copied = ""
+    if show != "only" and source.path.endswith(".py"):
+        copied = f' data-parts="{context.keep(_copied(source, context.root))}"'
+    made = [context.stash(f'<div class="quote"{copied}>')]
     if show != "only":
         made += ["", context.stash(_title(source, context)), ""]
         made += _code(source, fence.language, options.get("hl"))
@@ -97,7 +102,8 @@ def _cell(file: Path, path: str, name: str, text: str) -> Source | None:
             if notebook is None or recorded is None:
                 raise PageError(f"{path}:{name} has not run: run make site")
             run = records.provenance(notebook)
-        return Source(path, name, cell.source, cell.line, cell.last_line, recorded, run)
+        lines = cell.line, cell.last_line
+        return Source(path, name, cell.source, *lines, recorded, run, is_cell=True)
     return None
 
 
@@ -106,7 +112,7 @@ def _symbol(text: str, path: str, name: str) -> Source:
         raise PageError(f"{path} is not Python: quote the whole file")
     inside: list[ast.stmt] = ast.parse(text).body
     for part in name.split("."):
-        node = next((child for child in inside if part in _names(child)), None)
+        node = next((child for child in inside if part in names_of(child)), None)
         if node is None:
             raise PageError(f"{path} has no '{name}'")
         inside = getattr(node, "body", [])
@@ -118,7 +124,8 @@ def _symbol(text: str, path: str, name: str) -> Source:
     return Source(path, name, textwrap.dedent(body), first, last)
 
 
-def _names(node: ast.AST) -> set[str]:
+def names_of(node: ast.AST) -> set[str]:
+    """What a statement defines: a class, a function or constants."""
     if isinstance(node, ast.Assign):
         return {target.id for target in node.targets if isinstance(target, ast.Name)}
     if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
@@ -126,27 +133,68 @@ def _names(node: ast.AST) -> set[str]:
     return {getattr(node, "name", "")}
 
 
+def _copied(source: Source, root: Path) -> list[str]:
+    """The parts of the text that the copy button gives."""
+    if not source.name:
+        return [source.text]
+    text = (root / source.path).read_text("utf-8")
+    if not source.is_cell:
+        return standalone.of_symbol(text, source.name)
+    parts = standalone.of_cell(text, source.name, path=source.path)
+    drawn = source.cell["outputs"] if source.cell else []
+    figure = any("image/svg+xml" in output.get("data", {}) for output in drawn)
+    plots = figure and "plt" in standalone.names_of(source.text)
+    return [*parts, "\n\nplt.show()"] if plots else parts
+
+
 def _title(source: Source, context: Context) -> str:
     link = context.source(source.path, source.first, source.last)
+    tests = tests_of(source.path, root=context.root)
+    tested = ""
+    if tests:
+        word, file = context.page.word("tests"), f"{context.source_url}{tests}"
+        tested = f' <a class="quote-tests" href="{html.escape(file)}">{word}</a>'
     name = f" <b>{html.escape(source.name)}</b>" if source.name else ""
     return (
         f'<p class="quote-title"><a href="{html.escape(link)}">'
-        f"{html.escape(source.path)}{name}</a></p>"
+        f"{html.escape(source.path)}{name}</a>{tested}</p>"
     )
+
+
+def tests_of(path: str, *, root: Path) -> str | None:
+    """The tests of a module, of an exercise or of its solution, where there are any."""
+    room, _, rest = path.partition("/")
+    if rest.startswith(("exercises/", "solutions/")):
+        room, rest = "notes", rest.partition("/")[2]
+    elif room != "llm":
+        return None
+    folder = "tests" if room == "llm" else "tests/notes"
+    folders, _, file = rest.rpartition("/")
+    found = "/".join(part for part in (folder, folders, f"test_{file}") if part)
+    return found if (root / found).is_file() else None
 
 
 def _code(source: Source, language: str, highlight: str | None) -> list[str]:
     lines = source.text.splitlines()
     marks = ""
     if highlight:
-        chosen = [n for n, line in enumerate(lines, 1) if highlight in line]
-        if not chosen:
-            raise PageError(f"{source.label} has no line with '{highlight}'")
+        chosen = sorted(_lines_with(highlight, lines, source))
         marks = f' hl_lines="{" ".join(map(str, chosen))}"'
     ticks = "`" * 3
     while any(ticks in line for line in lines):
         ticks += "`"
     return [f"{ticks}{language}{marks}", *lines, ticks]
+
+
+def _lines_with(text: str, lines: list[str], source: Source) -> set[int]:
+    """Numbers of the lines with the text, or with one of several: ``q = | k = ``."""
+    found = {n for n, line in enumerate(lines, 1) if text in line}
+    if found:
+        return found
+    first, bar, rest = text.partition(" | ")
+    if not bar:
+        raise PageError(f"{source.label} has no line with '{text}'")
+    return _lines_with(first, lines, source) | _lines_with(rest, lines, source)
 
 
 def _shown(

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
-import records
 from markdown.inlinepatterns import InlineProcessor
+
+import records
 from page import Context, PageError
 
 RESULT = (

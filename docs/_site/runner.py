@@ -2,7 +2,8 @@
 
     runner.py [SLUG ...]            run those whose record is stale (default: of all)
     runner.py --verify [SLUG ...]   run afresh, stale or not, compare with the records,
-                                    and run the tests of the notes
+                                    run the tests of the notes, and every text that a
+                                    copy button of their pages gives
 
 Every script runs in a forked process of its own, so that one import of torch serves all
 and nothing leaks from one into another.
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import cells
 import compare
+import copies
 import execute
 import records
 
@@ -109,6 +111,18 @@ def exercise_tests(slugs: list[str], *, root: Path) -> bool:
     return subprocess.run(command, cwd=root).returncode == 0
 
 
+def copied_texts(slugs: list[str], *, root: Path) -> tuple[int, list[str]]:
+    """Try the texts that readers copy: how many there are, and what is wrong."""
+    old = [records.slug_of(s) for s in stale(records.scripts(root), root=root)]
+    if old:
+        return 0, [f"copied texts were not tried: run make site for {', '.join(old)}"]
+    try:
+        texts = copies.built(slugs, root=root)
+    except RuntimeError as error:
+        return 0, [str(error)]
+    return len(texts), copies.faults(texts, root=root)
+
+
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         description="Run snippets, or verify their records."
@@ -125,12 +139,17 @@ def main(arguments: list[str]) -> int:
     if not options.verify:
         return int(bool(run_all(renew, stale(scripts, root=root), root=root)))
     failed = run_all(verify, scripts, root=root)
-    passed = exercise_tests([records.slug_of(script) for script in scripts], root=root)
+    slugs = [records.slug_of(script) for script in scripts]
+    passed = exercise_tests(slugs, root=root)
+    count, wrong = copied_texts(slugs, root=root)
+    for line in wrong:
+        print(line, file=sys.stderr)
     print(
         f"verify: {len(scripts) - len(failed)} of {len(scripts)} snippets as recorded;"
-        f" tests of the notes {'pass' if passed else 'FAIL'}"
+        f" tests of the notes {'pass' if passed else 'FAIL'};"
+        f" {count} copied texts {'FAIL' if wrong else 'run'}"
     )
-    return int(bool(failed) or not passed)
+    return int(bool(failed or wrong) or not passed)
 
 
 if __name__ == "__main__":

@@ -27,12 +27,14 @@ class Things(NamedTuple):
     noun: str
 
     @property
-    def some(self) -> str:  # "a red kite", "two blue drums"
+    def some(self) -> str:
+        """With an article or a number: a red kite, two blue drums."""
         article = "an" if self.colour[0] in "aeiou" else "a"
         return f"{article} {self.bare}" if self.number == 1 else self.bare
 
     @property
-    def bare(self) -> str:  # "red kite", "two blue drums"
+    def bare(self) -> str:
+        """Without an article: red kite, two blue drums."""
         words = f"{self.colour} {count(self.number, self.noun)}"
         return words if self.number == 1 else f"{NUMBERS[self.number]} {words}"
 

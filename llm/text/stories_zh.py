@@ -26,11 +26,13 @@ class Things(NamedTuple):
     noun: str
 
     @property
-    def some(self) -> str:  # 一只红色的风筝
+    def some(self) -> str:
+        """With its number: 一只红色的风筝."""
         return f"{count(self.number, NOUNS[self.noun])}{self.colour}的{self.noun}"
 
     @property
-    def those(self) -> str:  # 那只红色的风筝, 那三颗蓝色的弹珠
+    def those(self) -> str:
+        """Known already: 那只红色的风筝, 那三颗蓝色的弹珠."""
         measured = count(self.number, NOUNS[self.noun]).removeprefix("一")
         return f"那{measured}{self.colour}的{self.noun}"
 

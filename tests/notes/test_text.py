@@ -184,7 +184,9 @@ def test_quotes_citations_settings_and_facts_are_no_typed_results(text: str) -> 
     assert said(prose.numbers(lines, {"124,439,808"}, {"0.3"})) == ""
 
 
-NOTE = "# T\n\n" + "".join(f"## H {{ #{name} }}\n\n" for name in prose.SECTIONS)
+NOTE = "# T\n\n" + "".join(
+    f"## H {{ #{name} }}\n\nText.\n\n" for name in prose.SECTIONS
+)
 
 
 def test_a_note_has_the_sections_of_a_note() -> None:
@@ -194,6 +196,11 @@ def test_a_note_has_the_sections_of_a_note() -> None:
     assert said(prose.structure(planted, note=True)) == (
         "heading without an id: ## (no id: H) / no section with the id 'why'"
         " / no section with the id 'slips'"
+    )
+    empty = NOTE.replace("#slips }\n\nText.", "#slips }")
+    assert said(prose.structure(empty, note=True)) == "section 'slips' is empty"
+    assert (
+        said(prose.structure(NOTE[:-7], note=True)) == "section 'references' is empty"
     )
 
 

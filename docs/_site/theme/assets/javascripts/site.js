@@ -18,3 +18,21 @@ function reachTables() {
   for (const table of document.querySelectorAll(".md-typeset__scrollwrap"))
     if (table.scrollWidth > table.clientWidth) table.tabIndex = 0
 }
+
+// Paper cannot be unfolded; afterwards everything is as it was.
+const unfolded = new Set()
+addEventListener("beforeprint", () => {
+  for (const block of document.querySelectorAll(".md-content details:not([open])")) {
+    block.open = true
+    unfolded.add(block)
+  }
+})
+addEventListener("afterprint", () => {
+  for (const block of unfolded) block.open = false
+  unfolded.clear()
+})
+
+// Escape closes the definition of a term.
+addEventListener("keydown", ({ key }) => {
+  if (key === "Escape" && document.activeElement.matches(".term")) document.activeElement.blur()
+})
