@@ -41,10 +41,10 @@ export NO_MKDOCS_2_WARNING := 1
 
 $(VENV)/.site: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[site]'
+	$(PY) -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[site]'
 	touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[site,test]'
+	$(PY) -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[site,test]'
 	touch $@ $(VENV)/.site
