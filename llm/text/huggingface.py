@@ -8,16 +8,20 @@ spiece.model             SentencePiece, as T5 and XLNet came
 
 import json
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llm.text.bpe import SHOWN
-from llm.text.sentencepiece import read_unigram
+from llm.text.bpe import BYTES, SHOWN, show_merges
+from llm.text.sentencepiece import added_token, read_unigram
 
 if TYPE_CHECKING:
     import tokenizers
 
+    from llm.text.tokenizer import Tokenizer
+
 Saved = dict[str, Any]
+SHOW = dict(zip(BYTES, SHOWN, strict=True))  # byte to character
 
 # How GPT-2 cuts a text into words (Radford et al. 2019, section 2.2).
 GPT2_PATTERN = (
@@ -171,18 +175,7 @@ def wordpiece(tokens: list[str], *, lower: bool) -> dict[str, Any]:
     special = [token for token in special if not token.startswith("[unused")]
     return {
         "version": "1.0",
-        "added_tokens": [
-            {
-                "id": tokens.index(token),
-                "content": token,
-                "single_word": False,
-                "lstrip": False,
-                "rstrip": False,
-                "normalized": False,
-                "special": True,
-            }
-            for token in special
-        ],
+        "added_tokens": [added_token(tokens.index(token), token) for token in special],
         "normalizer": {
             "type": "BertNormalizer",
             "clean_text": True,
@@ -201,6 +194,73 @@ def wordpiece(tokens: list[str], *, lower: bool) -> dict[str, Any]:
             "vocab": {token: index for index, token in enumerate(tokens)},
         },
     }
+
+
+def to_spec(tokenizer: "Tokenizer") -> dict[str, Any]:
+    """What tokenizer.json of a checkpoint holds for one of ours.
+
+    Raises:
+        ValueError: it is one of characters, which has no such form.
+    """
+    saved = tokenizer.as_dict()
+    if saved["kind"] == "tokenizers":
+        spec: dict[str, Any] = saved["spec"]
+        return spec
+    if saved["kind"] == "chars":
+        raise ValueError("a tokenizer of characters has no form at Hugging Face")
+    ordinary = range(tokenizer.vocab_size)
+    ids = [i for i in ordinary if i not in tokenizer.special.values()]
+    if "ids" in saved:
+        ids = saved["ids"]
+    shown = {i: "".join(map(SHOW.__getitem__, tokenizer.token_bytes(i))) for i in ids}
+    merges = [line.split() for line in show_merges(tokenizer.merges)] or recovered(
+        [shown[i] for i in ids]
+    )
+    words = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
+    pattern = {"Regex": saved.get("pattern", r"[\s\S]")}
+    split = {"type": "Split", "pattern": pattern, "behavior": "Isolated"}
+    cuts = [{**split, "invert": False}, {**words, "use_regex": False}]
+    return {
+        "version": "1.0",
+        "added_tokens": [
+            added_token(i, text) for text, i in sorted(tokenizer.special.items())
+        ],
+        "normalizer": None,
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": cuts},
+        "post_processor": None,
+        "decoder": {**words, "use_regex": True},
+        "model": {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": None,
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": None,
+            "fuse_unk": False,
+            "byte_fallback": False,
+            "ignore_merges": False,
+            # Special tokens too, or the library gives them new ids.
+            "vocab": {text: i for i, text in shown.items()} | tokenizer.special,
+            "merges": merges,
+        },
+    }
+
+
+def recovered(tokens: list[str]) -> list[list[str]]:
+    """The merges that make `tokens`, which stand in the order of their ranks.
+
+    The last merge of a token joins the two parts that the earlier ranks leave of it.
+    """
+    ranks = {token: rank for rank, token in enumerate(tokens)}
+    merges = []
+    for token in tokens:
+        parts = list(token)
+        while len(parts) > 2:
+            made = [ranks.get(a + b, len(ranks)) for a, b in pairwise(parts)]
+            at = made.index(min(made))
+            parts[at : at + 2] = [parts[at] + parts[at + 1]]
+        if len(parts) == 2:
+            merges.append(parts)
+    return merges
 
 
 def library(spec: Mapping[str, Any]) -> "tokenizers.Tokenizer":

@@ -45,15 +45,7 @@ def read_unigram(path: Path) -> dict[str, Any]:
     return {
         "version": "1.0",
         "added_tokens": [
-            {
-                "id": index,
-                "content": text,
-                "single_word": False,
-                "lstrip": False,
-                "rstrip": False,
-                "normalized": False,
-                "special": kind != USER,
-            }
+            added_token(index, text, special=kind != USER)
             for index, (text, kind) in enumerate(zip(texts, kinds, strict=True))
             if kind in (UNKNOWN, CONTROL, USER)
         ],
@@ -77,6 +69,19 @@ def read_unigram(path: Path) -> dict[str, Any]:
             "vocab": [list(pair) for pair in zip(texts, scores, strict=True)],
             "byte_fallback": bool(trainer.get(BYTE_FALLBACK, 0)),
         },
+    }
+
+
+def added_token(index: int, text: str, *, special: bool = True) -> dict[str, Any]:
+    """How tokenizer.json describes a token that text is never cut into."""
+    return {
+        "id": index,
+        "content": text,
+        "single_word": False,
+        "lstrip": False,
+        "rstrip": False,
+        "normalized": False,
+        "special": special,
     }
 
 

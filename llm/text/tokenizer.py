@@ -160,7 +160,7 @@ class Tokenizer:
             {rank: token for token, rank in ranks.items()},
             through_tiktoken(encoding, ranks),
             special=dict(encoding._special_tokens),
-            saved={"kind": "tiktoken", "name": name},
+            saved={"kind": "tiktoken", "name": name, "pattern": encoding._pat_str},
         )
 
     @classmethod
@@ -283,6 +283,10 @@ class Tokenizer:
     def token_bytes(self, index: int) -> Data:
         """Bytes of one token. ValueError for no such id."""
         return self.decode_bytes([index])
+
+    def as_dict(self) -> dict[str, Any]:
+        """What `save` writes."""
+        return self._saved
 
     def save(self, path: str | Path) -> None:
         """Write the tokenizer as JSON, whole or not at all."""

@@ -13,6 +13,7 @@ from transformers import BertTokenizer, PreTrainedTokenizerFast
 
 from llm.text.bpe import BYTES, PATTERN, SHOWN
 from llm.text.corpus import Stories
+from llm.text.huggingface import to_spec
 from llm.text.tokenizer import Tokenizer
 
 TEXTS = Stories("en").texts(40) + Stories("zh").texts(40)
@@ -248,3 +249,30 @@ def test_every_cut_of_a_sentencepiece_file_is_refused_or_read(
             Tokenizer.from_hf(tmp_path)
         except ValueError as error:
             assert "spiece.model" in str(error)
+
+
+@pytest.mark.parametrize("kind", ["bpe", "bytes", "ranks", "tokenizers"])
+def test_what_we_write_gives_the_library_our_ids(kind: str, tmp_path: Path) -> None:
+    if kind == "bpe":
+        ours = Tokenizer.train(TEXTS, 500, special=("<|endoftext|>", "<|user|>"))
+    elif kind == "bytes":
+        ours = Tokenizer.bytes()
+    else:
+        theirs = byte_level(split=kind == "ranks")
+        theirs.normalizer = normalizers.NFKC() if kind == "tokenizers" else None
+        theirs.save(str(tmp_path / "tokenizer.json"))
+        ours = Tokenizer.from_hf(tmp_path)
+    assert ours.kind == kind
+    library = tokenizers.Tokenizer.from_str(json.dumps(to_spec(ours)))
+    assert library.get_vocab_size() == ours.vocab_size
+    for text in TEXTS + HARD:
+        ids = ours.encode(text)
+        assert plain(library, text) == ids
+        assert library.decode(ids) == ours.decode(ids)
+    for text, index in ours.special.items():
+        assert library.token_to_id(text) == index
+
+
+def test_a_tokenizer_of_characters_has_no_form_there() -> None:
+    with pytest.raises(ValueError, match="characters"):
+        to_spec(Tokenizer.chars("abc"))
