@@ -231,13 +231,13 @@ def right_words(text):
     return bisect_left(range(len(words)), True, key=broken)
 
 
-right, kinds = 0, {"name": 0, "number": 0, "thing": 0}
+right, kinds = 0, {"name": 0, "number": 0, "other": 0}
 for text in texts:
     words, first = text.split(), right_words(text)
     right += " ".join(words[:first]).count(".") / len(texts)
     if first < len(words):
         word = words[first].strip(".,")
-        kind = "name" if word in PEOPLE else "number" if word in NUMBERS else "thing"
+        kind = "name" if word in PEOPLE else "number" if word in NUMBERS else "other"
         kinds[kind] += 1
 length = sum(text.count(".") for text in texts) / len(texts)
 flawless = sum(stories.check(text) is None for text in texts)
@@ -246,7 +246,7 @@ story_gap = gap * story_tokens
 print(fill(texts[0], 76), end="\n\n")
 print(fill(stories.check(texts[0]), 76), end="\n\n")
 print(f"{right:.1f} of {length:.1f} sentences are right before the first fault")
-print("the first wrong word is a", ", a ".join(f"{k}: {n}" for k, n in kinds.items()))
+print("the first wrong word:", ", ".join(f"{k} {n}" for k, n in kinds.items()))
 
 
 # %% without tolerance=0.1
