@@ -302,7 +302,7 @@ for mark, i in pins.items():
     ax.text(progress[i]["step"], progress[i]["held_out"] + 0.13, mark, ha="center")
 ax.axhline(floor, color="C1", ls="--")
 ax.text(60, 2.0, "training loss", color="C5")
-ax.text(470, 0.78, "held-out loss", color="C0", ha="center")
+ax.text(300, 1.05, "held-out loss", color="C0", ha="center")
 ax.text(615, floor - 0.07, "best possible loss", color="C1", ha="right", va="top")
 ax.set(xlabel="step", ylabel="nats a token", ylim=(0, 3), xlim=(0, 625))
 
