@@ -308,12 +308,15 @@ settings = {
     "two_hidden": {"count": 2, "heads": 1, "hidden": True},
     "four_hidden": {"count": 4, "heads": 1, "hidden": True},
 }
-doors = {}
+doors, behind = {}, {}
 for name, setting in settings.items():
-    doors[name] = [measure(**setting, seed=seed)[0] for seed in SEEDS]
+    runs = [measure(**setting, seed=seed) for seed in SEEDS]
+    doors[name] = [accuracy for accuracy, _ in runs]
+    behind[name] = [model for _, model in runs]
     print(f"{name:12}", *(f"{accuracy:.3f}" for accuracy in doors[name]))
 average = {name: sum(runs) / len(runs) for name, runs in doors.items()}
-one_guessed = (1 + 1 / VOCABULARY) / 2  # of two look-ups, one right, one by chance
+best_of_four = max(doors["four_hidden"])
+half_guessed = (1 + 1 / VOCABULARY) / 2  # half the look-ups right, half by chance
 
 # %% accuracy
 _fig, _ax = plt.subplots(figsize=(3.8, 2.7))
@@ -342,6 +345,10 @@ def pattern(model: Reader, ids: Tensor) -> Tensor:
 
 _ids, _ = look_ups(4, 1000)
 patterns = {heads: pattern(trained[heads], _ids).tolist() for heads in (1, 2, 4)}
+through = {}  # the single head before a hidden layer: its weights on two places
+for _seed, _model in zip(SEEDS, behind["two_hidden"], strict=True):
+    *_, second, last = pattern(_model, _ids)[0].tolist()
+    through[_seed] = {"second": second, "last": last, "larger": max(second, last)}
 _fig, _axes = plt.subplots(
     3, 1, figsize=(3.6, 3.9), sharex=True, gridspec_kw={"height_ratios": [1, 2, 4]}
 )

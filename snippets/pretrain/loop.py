@@ -51,11 +51,11 @@ from torch.nn import functional as F
 
 from llm.train import evaluate
 
-ids, targets = rows(train[:24]).values()
+ids, targets = rows(train[:16]).values()
 model = small_gpt()
 optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
-for step in range(150):
-    i = 8 * step % 24  # eight stories at a time, in the order of the file
+for step in range(100):
+    i = 8 * step % 16  # eight stories at a time, in the order of the file
     logits = model(ids[i : i + 8])  # (B, T, V)
     loss = F.cross_entropy(logits.flatten(0, 1), targets[i : i + 8].flatten())
     loss.backward()
@@ -257,7 +257,7 @@ def probe(model: nn.Module) -> dict[str, float]:
     return {"sentences": sentences(written[trainer.step])}
 
 
-recipe = {"steps": 800, "lr": 5e-3, "warmup": 20, "weight_decay": 0.1}
+recipe = {"steps": 600, "lr": 5e-3, "warmup": 20, "weight_decay": 0.1}
 trainer = Trainer(
     small_gpt(),
     draw(table, size=8),
@@ -278,12 +278,14 @@ for row in progress:
     print(f"{row['step']:4}  {row['held_out']:8.3f}  {row['sentences']:8.2f}")
 
 # %% left tolerance=0.3
-draws_a_story = 800 * 8 / len(train)
-above_floor = progress[-1]["held_out"] - floor
+draws_a_story = 600 * 8 / len(train)
+end_held_out = progress[-1]["held_out"]
+end_sentences = progress[-1]["sentences"]
+above_floor = end_held_out - floor
 story_nats = above_floor * tokens_a_story
-whole_stories = sum(stories.check(text) is None for text in written[800])
+whole_stories = sum(stories.check(text) is None for text in written[600])
 corpus = " ".join(train)
-later = {part for text in written[800] for part in obeyed(text).split(". ")[1:-1]}
+later = {part for text in written[600] for part in obeyed(text).split(". ")[1:-1]}
 copied = sum(sentence in corpus for sentence in later)
 right_later = len(later)
 clipped = sum(r["grad_norm"] > 1 for r in log)
@@ -291,18 +293,18 @@ end_loss = sum(r["loss"] for r in log[-50:]) / 50
 
 # %% curve tolerance=any
 fig, ax = plt.subplots(figsize=(4.6, 3.2))
-means = [sum(r["loss"] for r in log[i : i + 10]) / 10 for i in range(0, 800, 10)]
-ax.plot(range(5, 800, 10), means, color="C5", lw=1)
+means = [sum(r["loss"] for r in log[i : i + 10]) / 10 for i in range(0, 600, 10)]
+ax.plot(range(5, 600, 10), means, color="C5", lw=1)
 for row in progress:
     ax.plot(row["step"], row["held_out"], "o", color="C0", ms=4)
-pins = {"①": 0, "②": 1, "③": 3, "④": 7}
+pins = {"①": 0, "②": 1, "③": 3, "④": 5}
 for mark, i in pins.items():
     ax.text(progress[i]["step"], progress[i]["held_out"] + 0.13, mark, ha="center")
 ax.axhline(floor, color="C1", ls="--")
 ax.text(60, 2.0, "training loss", color="C5")
-ax.text(600, 0.75, "held-out loss", color="C0", ha="center")
-ax.text(820, floor - 0.07, "best possible loss", color="C1", ha="right", va="top")
-ax.set(xlabel="step", ylabel="nats a token", ylim=(0, 3), xlim=(0, 830))
+ax.text(300, 1.05, "held-out loss", color="C0", ha="center")
+ax.text(615, floor - 0.07, "best possible loss", color="C1", ha="right", va="top")
+ax.set(xlabel="step", ylabel="nats a token", ylim=(0, 3), xlim=(0, 625))
 
 # %% pinned tolerance=any
 from textwrap import fill
@@ -316,12 +318,12 @@ for mark, i in pins.items():
 
 # %% sizes tolerance=0.2
 spreads = {}
-for size in (20, 100, 8000):
+for size in (10, 50, 8000):
     runs = []
     for seed in range(3):
         own = stories.texts(size, seed=10 + seed)
         model = small_gpt(seed)
-        config = TrainConfig(steps=200, lr=5e-3, warmup=20, seed=seed)
+        config = TrainConfig(steps=140, lr=5e-3, warmup=20, seed=seed)
         Trainer(model, draw(rows(own), size=4, seed=seed), config=config).fit()
         known = evaluate(model, [rows(own[:100])])["loss"]
         runs.append([known, evaluate(model, validation)["loss"]])
@@ -345,7 +347,7 @@ for x, runs in enumerate(spreads.values()):
         ax.plot(place, new, "o", color="C0", ms=4)
 ax.axhline(floor, color="C1", ls="--")
 ax.text(2.3, floor - 0.06, "best possible loss", color="C1", ha="right", va="top")
-ax.text(0.2, mean_of["20"]["held_out"], "held-out loss", color="C0", va="center")
+ax.text(0.2, mean_of["10"]["held_out"], "held-out loss", color="C0", va="center")
 ax.text(0.2, 0.1, "training loss", color="C2", va="center")
 ax.set(ylabel="nats a token", xlabel="stories in the corpus", xlim=(-0.3, 2.3))
 ax.set(xticks=[0, 1, 2], xticklabels=spreads, ylim=(-0.05, None))
@@ -364,9 +366,9 @@ def short_run(
     size: int = 4,
     beta2: float = 0.95,
 ) -> float:
-    """Held-out loss of a narrow model after 100 steps."""
+    """Held-out loss of a narrow model after 60 steps."""
     model = small_gpt(seed, width=32)
-    config = TrainConfig(steps=100, lr=lr, warmup=warmup, clip=clip, seed=seed)
+    config = TrainConfig(steps=60, lr=lr, warmup=warmup, clip=clip, seed=seed)
     trainer = Trainer(model, draw(table, size=size, seed=seed), config=config)
     for group in trainer.optimizers[0].param_groups:
         group["betas"] = (0.9, beta2)
@@ -423,7 +425,7 @@ def softmax_twice(model: nn.Module, batch: Batch) -> Loss:
     return Loss(F.cross_entropy(p, targets, reduction="sum"), (targets != IGNORE).sum())
 
 
-brief = TrainConfig(steps=80, lr=0.01, warmup=10)
+brief = TrainConfig(steps=50, lr=0.01, warmup=10)
 slips = {}
 for objective in (next_token, softmax_twice, unshifted):
     model = small_gpt(width=32)
@@ -437,29 +439,25 @@ print("unshifted writes", repr(echo))
 least_twice = math.log(math.e + tok.vocab_size - 1) - 1  # p = 1 on the target
 
 cleared = {}
-for clear in (True, False):
-    model = small_gpt(width=32)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.003)
-    for step in range(80):
+for clear in (False, True):
+    model = small_gpt(width=32, dropout=0.2)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    for step in range(50):
         loss = next_token(model, data(step))
         (loss.total / loss.count).backward()
         optimizer.step()
         if clear:
             optimizer.zero_grad()
     cleared["yes" if clear else "no"] = evaluate(model, validation)["loss"]
-print(f"zero_grad each step          {cleared['yes']:.3f}")
 print(f"zero_grad forgotten          {cleared['no']:.3f}")
+print(f"zero_grad each step          {cleared['yes']:.3f}")
 
-model = small_gpt(width=32, dropout=0.2)
-Trainer(model, data, config=brief).fit()
-eval_mode = evaluate(model, validation)["loss"]
-model.train()
+model.train()  # the same model, as it was while it learned
 noisy = []
 for _ in range(2):
     loss = next_token(model, validation[0])
     noisy.append((loss.total / loss.count).item())
-print(f"dropout off                  {eval_mode:.3f}")
-print(f"dropout on, twice            {noisy[0]:.3f} {noisy[1]:.3f}")
+print(f"with dropout on, twice       {noisy[0]:.3f} {noisy[1]:.3f}")
 
 long = {name: part[:50] for name, part in validation[0].items()}
 short = {name: part[50:, :15] for name, part in validation[0].items()}

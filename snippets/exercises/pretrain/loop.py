@@ -22,7 +22,7 @@ def perplexity_and_bits(
     raise NotImplementedError
 
 
-def train(
+def fit(
     model: nn.Module, data: Callable[[int], Batch], *, steps: int, lr: float
 ) -> list[float]:
     """Train with a constant rate; return the loss of every step.

@@ -27,7 +27,7 @@ def perplexity_and_bits(
     return math.exp(total / len(chosen)), total / math.log(2) / byte_count
 
 
-def train(
+def fit(
     model: nn.Module, data: Callable[[int], Batch], *, steps: int, lr: float
 ) -> list[float]:
     """Train with a constant rate; return the loss of every step.

@@ -93,12 +93,12 @@ def test_perplexity_and_bits(answer: ModuleType) -> None:
     assert by_byte == pytest.approx(bits_per_byte(sum(found), byte_count=19), rel=1e-4)
 
 
-def test_train(answer: ModuleType) -> None:
+def test_fit(answer: ModuleType) -> None:
     """Loss by loss as the Trainer's."""
     ours, theirs = tiny(), tiny()
     config = TrainConfig(steps=12, lr=0.02, schedule="constant", log_every=1)
     log = Trainer(theirs, data, config=config).fit()
-    losses = answer.train(ours, data, steps=12, lr=0.02)
+    losses = answer.fit(ours, data, steps=12, lr=0.02)
     assert losses == pytest.approx([record["loss"] for record in log], rel=1e-4)
     assert any(record["grad_norm"] > 1 for record in log)  # the clip did matter
 
