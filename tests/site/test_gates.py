@@ -141,6 +141,7 @@ def test_a_control_that_tab_does_not_reach_is_named(
     script = f"<script>for (const e of document.querySelectorAll({KEYS[control]!r}))"
     cut_off = html.replace("</body>", f"{script} e.tabIndex = -1</script></body>")
     page = reader(browser, built, planted={"index.html": cut_off})
+    page.add_init_script(gates.STILL)
     page.goto(BASE)
     assert gates.keyboard(page, KEYS) == [f"Tab does not reach {control}"]
     page.context.close()
