@@ -7,6 +7,14 @@ from pathlib import Path
 
 from mkdocs.exceptions import PluginError
 
+import styles
+
+LATE_WORKER = (
+    "t=Object.assign(new EventTarget,{postMessage(n){this.worker||(this.worker=new"
+    ' Worker(e),this.worker.addEventListener("message",({data:i})=>this.dispatchEvent('
+    'new MessageEvent("message",{data:i})))),this.worker.postMessage(n)}})'
+)
+
 # Each text must occur exactly once in the pinned theme.
 PATCHES = {
     "javascripts/workers/search.*.min.js": [
@@ -22,6 +30,17 @@ PATCHES = {
     "javascripts/bundle.*.min.js": [
         # One nameless navigation landmark for every code block.
         ('x("nav",{class:"md-code__nav"})', 'x("div",{class:"md-code__nav"})'),
+        # The index was fetched with every page, the worker too. Now the index waits
+        # until somebody searches, as the theme does for files …
+        ('L($(location.protocol!=="file:"),Je("search"))', 'Je("search")'),
+        # … or arrives at words to be marked …
+        (
+            'z([t,r.pipe(Q(we()),g(o=>!!o.searchParams.get("h")))])',
+            'r.pipe(Q(we()),g(o=>!!o.searchParams.get("h")),'
+            "b(o=>t.pipe(m(n=>[n,o]))))",
+        ),
+        # … and the worker until it is sent the index.
+        ("t=new Worker(e)", LATE_WORKER),
     ],
 }
 
@@ -42,7 +61,8 @@ def patch(site: Path) -> None:
 
 
 def slim(site: Path) -> None:
-    """Drop source maps; write the search index without escapes and spaces."""
+    """Drop source maps and rules without use; write the search index without spaces."""
+    styles.slim(site)
     for waste in (site / "assets").rglob("*.map"):
         waste.unlink()
     index = site / "search" / "search_index.json"
