@@ -14,6 +14,10 @@ LATE_WORKER = (
     ' Worker(e),this.worker.addEventListener("message",({data:i})=>this.dispatchEvent('
     'new MessageEvent("message",{data:i})))),this.worker.postMessage(n)}})'
 )
+MEASURED = (
+    "Ia.pipe(O(r=>r.observe(e)),b(r=>cn.pipe(g(o=>o.target===e),A(()=>r.unobserve(e)))),"
+    "m(()=>de(e)))"
+)
 
 # Each text must occur exactly once in the pinned theme.
 PATCHES = {
@@ -41,6 +45,23 @@ PATCHES = {
         ),
         # … and the worker until it is sent the index.
         ("t=new Worker(e)", LATE_WORKER),
+        # Each code block was measured between changes: the page was laid out anew for
+        # every one. The observer tells its size in any case, after all changes.
+        ("function es(e){return Le(e).pipe(", f"function es(e){{return {MEASURED}.pipe("),
+        # The page was styled anew three times for the colours that it had already.
+        (
+            'if(document.body.setAttribute("data-md-color-switching",""),',
+            'if(s.color.scheme===document.body.getAttribute("data-md-color-scheme")||'
+            'document.body.setAttribute("data-md-color-switching",""),',
+        ),
+        (';document.head.appendChild(o);let n=Wt("(pref', ';let n=Wt("(pref'),
+        (
+            'return o.content=a.colorScheme,a.backgroundColor.match(/\\d+/g).map(c=>(+c)'
+            '.toString(16).padStart(2,"0")).join("")',
+            'let f=a.backgroundColor.match(/\\d+/g).map(c=>(+c).toString(16)'
+            '.padStart(2,"0")).join("");o.content=a.colorScheme;document.head.append(o);'
+            "return f",
+        ),
     ],
 }
 
