@@ -48,6 +48,10 @@ PATCHES = {
         # Each code block was measured between changes: the page was laid out anew for
         # every one. The observer tells its size in any case, after all changes.
         ("function es(e){return Le(e).pipe(", f"function es(e){{return {MEASURED}.pipe("),
+        # Instant navigation writes addresses in full, so that heads can be compared;
+        # written so, a style sheet is loaded and applied a second time.
+        ("{t[r]=t[r];break}", '{t.rel==="stylesheet"?t.key=t.href:t[r]=t[r];break}'),
+        ("t.set(r.outerHTML,r)", "t.set(r.key||r.outerHTML,r)"),
         # The page was styled anew three times for the colours that it had already.
         (
             'if(document.body.setAttribute("data-md-color-switching",""),',
