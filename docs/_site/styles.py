@@ -18,7 +18,7 @@ COMMA = re.compile(rf"({QUOTED}|\([^()]*(?:\([^()]*\)[^()]*)*\)|[^,])+")
 IN_PARENTHESES = re.compile(r"\((?:[^()]|\([^()]*\))*\)")
 # The palette has a rule for each of the theme's colours.
 NEEDS = re.compile(r"\.(-?[A-Za-z_][\w-]*)|\[data-md-color-(?:primary|accent)=([\w-]+)\]")
-DECLARED = re.compile(rf"(--[\w-]+):(?:{QUOTED}|\([^()]*\)|[^;{{}}\"'(])*;?")
+DECLARED = re.compile(rf"(?<=[{{{{;])(--[\w-]+):(?:{QUOTED}|\([^()]*\)|[^;{{}}\"'(])*;?")
 USED = re.compile(r"var\((--[\w-]+)")
 CLASSES = re.compile(r'class="([^"]*)"')  # said in one literal, it is five times as fast
 COLOURS = re.compile(r'data-md-color-(?:primary|accent)="([^"]*)"')
