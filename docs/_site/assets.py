@@ -40,14 +40,16 @@ PATCHES = {
         # … or arrives at words to be marked …
         (
             'z([t,r.pipe(Q(we()),g(o=>!!o.searchParams.get("h")))])',
-            'r.pipe(Q(we()),g(o=>!!o.searchParams.get("h")),'
-            "b(o=>t.pipe(m(n=>[n,o]))))",
+            'r.pipe(Q(we()),g(o=>!!o.searchParams.get("h")),b(o=>t.pipe(m(n=>[n,o]))))',
         ),
         # … and the worker until it is sent the index.
         ("t=new Worker(e)", LATE_WORKER),
         # Each code block was measured between changes: the page was laid out anew for
         # every one. The observer tells its size in any case, after all changes.
-        ("function es(e){return Le(e).pipe(", f"function es(e){{return {MEASURED}.pipe("),
+        (
+            "function es(e){return Le(e).pipe(",
+            f"function es(e){{return {MEASURED}.pipe(",
+        ),
         # Instant navigation writes addresses in full, so that heads can be compared;
         # written so, a style sheet is loaded and applied a second time.
         ("{t[r]=t[r];break}", '{t.rel==="stylesheet"?t.key=t.href:t[r]=t[r];break}'),
@@ -60,9 +62,9 @@ PATCHES = {
         ),
         (';document.head.appendChild(o);let n=Wt("(pref', ';let n=Wt("(pref'),
         (
-            'return o.content=a.colorScheme,a.backgroundColor.match(/\\d+/g).map(c=>(+c)'
+            "return o.content=a.colorScheme,a.backgroundColor.match(/\\d+/g).map(c=>(+c)"
             '.toString(16).padStart(2,"0")).join("")',
-            'let f=a.backgroundColor.match(/\\d+/g).map(c=>(+c).toString(16)'
+            "let f=a.backgroundColor.match(/\\d+/g).map(c=>(+c).toString(16)"
             '.padStart(2,"0")).join("");o.content=a.colorScheme;document.head.append(o);'
             "return f",
         ),

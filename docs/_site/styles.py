@@ -17,11 +17,15 @@ PIECE = re.compile(rf"(?P<head>(?:{QUOTED}|[^{{}}\"'])*)(?P<brace>[{{}}])")
 COMMA = re.compile(rf"({QUOTED}|\([^()]*(?:\([^()]*\)[^()]*)*\)|[^,])+")
 IN_PARENTHESES = re.compile(r"\((?:[^()]|\([^()]*\))*\)")
 # The palette has a rule for each of the theme's colours.
-NEEDS = re.compile(r"\.(-?[A-Za-z_][\w-]*)|\[data-md-color-(?:primary|accent)=([\w-]+)\]")
-DECLARED = re.compile(rf"(?<=[{{{{;])(--[\w-]+):(?:{QUOTED}|\([^()]*\)|[^;{{}}\"'(])*;?")
+COLOUR = r"data-md-color-(?:primary|accent)="
+NEEDS = re.compile(rf"\.(-?[A-Za-z_][\w-]*)|\[{COLOUR}([\w-]+)\]")
+# A class may hold two hyphens too: a declaration comes after a brace or a semicolon.
+DECLARED = re.compile(rf"(?<=[{{;])(--[\w-]+):(?:{QUOTED}|\([^()]*\)|[^;{{}}\"'(])*;?")
 USED = re.compile(r"var\((--[\w-]+)")
-CLASSES = re.compile(r'class="([^"]*)"')  # said in one literal, it is five times as fast
-COLOURS = re.compile(r'data-md-color-(?:primary|accent)="([^"]*)"')
+CLASSES = re.compile(
+    r'class="([^"]*)"'
+)  # two expressions are five times as fast as one
+COLOURS = re.compile(rf'{COLOUR}"([^"]*)"')
 WORDS = re.compile(r"[A-Za-z][\w-]*")
 
 

@@ -141,7 +141,8 @@ LOOKS = """() => {
     const kind = `${names(element.parentElement)} > ${names(element)}`
     if (!first.has(kind)) first.set(kind, element)
   }
-  return [...first].flatMap(([kind, element]) => ["", "::before", "::after"].map(part => {
+  const parts = ["", "::before", "::after"]
+  return [...first].flatMap(([kind, element]) => parts.map(part => {
     const style = getComputedStyle(element, part)
     if (part && style.content === "none") return kind + part
     const set = [...style].filter(name => !name.startsWith("--"))
