@@ -18,6 +18,10 @@ MEASURED = (
     "Ia.pipe(O(r=>r.observe(e)),b(r=>cn.pipe(g(o=>o.target===e),A(()=>r.unobserve(e)))),"
     "m(()=>de(e)))"
 )
+HEX = (
+    r"a.backgroundColor.match(/\d+/g).map(c=>(+c)"
+    '.toString(16).padStart(2,"0")).join("")'
+)
 
 # Each text must occur exactly once in the pinned theme.
 PATCHES = {
@@ -62,11 +66,8 @@ PATCHES = {
         ),
         (';document.head.appendChild(o);let n=Wt("(pref', ';let n=Wt("(pref'),
         (
-            "return o.content=a.colorScheme,a.backgroundColor.match(/\\d+/g).map(c=>(+c)"
-            '.toString(16).padStart(2,"0")).join("")',
-            "let f=a.backgroundColor.match(/\\d+/g).map(c=>(+c).toString(16)"
-            '.padStart(2,"0")).join("");o.content=a.colorScheme;document.head.append(o);'
-            "return f",
+            f"return o.content=a.colorScheme,{HEX}",
+            f"let f={HEX};o.content=a.colorScheme;document.head.append(o);return f",
         ),
     ],
 }
