@@ -13,16 +13,16 @@ from playwright.sync_api import Browser, Page, Request, expect
 
 import styles
 
+from .browser import reader
 from .gates import TWO_FRAMES
 from .pages import BASE, address, file_of, pages
-from .test_browser import browser, reader  # noqa: F401 - the first is a fixture
 
 MOST_BYTES, MOST_REQUESTS = 120_000, 15  # of a note; what peers ask is twice as much
 COMPRESSED = (".woff", ".woff2", ".png")
 
 
 @pytest.fixture
-def fresh(browser: Browser, site: Path) -> Iterator[Page]:  # noqa: F811
+def fresh(browser: Browser, site: Path) -> Iterator[Page]:
     """A reader who has nothing of the site yet."""
     page = reader(browser, site)
     yield page
@@ -70,7 +70,7 @@ def faults(page: Page, url: str, site: Path) -> list[str]:
     return wrong
 
 
-def test_every_note_is_within_its_budget(browser: Browser, site: Path) -> None:  # noqa: F811
+def test_every_note_is_within_its_budget(browser: Browser, site: Path) -> None:
     wrong = []
     for url in notes(site):
         page = reader(browser, site)
@@ -95,7 +95,7 @@ IMAGES = "".join(f'<img alt="" src="{n}.png">' for n in range(20))
     ],
 )
 def test_a_planted_page_over_its_budget_is_found(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     tmp_path: Path,
     inside: str,
     fault: str,
@@ -153,7 +153,7 @@ LOOKS = """() => {
 
 
 def looks(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     site: Path,
     slug: str,
     *,
@@ -181,7 +181,7 @@ def looks(
 
 
 def test_every_element_looks_as_under_the_whole_style_sheets(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     demo: Path,
 ) -> None:
     slug = "zh/attention/idea/"
@@ -192,7 +192,7 @@ def test_every_element_looks_as_under_the_whole_style_sheets(
 
 
 def test_formulae_are_drawn_in_the_font_that_was_cut_for_them(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     site: Path,
 ) -> None:
     drawn: dict[str, Any] = {}
