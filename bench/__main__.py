@@ -20,7 +20,7 @@ from statistics import median
 
 from bench import Budget, Comparison
 
-MODULES = ["bpe", "imports", "site"]
+MODULES = ["bpe", "imports", "site", "lighthouse"]
 RESULTS = Path(__file__).with_name("results.json")
 
 

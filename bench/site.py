@@ -140,10 +140,7 @@ def address(page: Path) -> tuple[str, str]:
 
 
 def sizes(browser: Browser, url: str) -> list[int]:
-    """Compressed bytes of each file that a page asks for, when nothing is kept.
-
-    Without the search index, which the page asks for after it is shown.
-    """
+    """Compressed bytes of each file that a page asks for, when nothing is kept."""
     found: list[int] = []
 
     def answer(route: Route) -> None:
@@ -153,8 +150,7 @@ def sizes(browser: Browser, url: str) -> list[int]:
         if not file.is_file():
             route.abort()
             return
-        if file.name != "search_index.json":
-            found.append(len(packed(file)))
+        found.append(len(packed(file)))
         route.fulfill(path=file)
 
     context = browser.new_context()
@@ -167,7 +163,7 @@ def sizes(browser: Browser, url: str) -> list[int]:
 def packed(file: Path) -> bytes:
     """A file as a server sends it; fonts and pictures are compressed already."""
     content = file.read_bytes()
-    return content if file.suffix in (".woff2", ".png") else gzip.compress(content)
+    return content if file.suffix in (".woff", ".png") else gzip.compress(content, 6)
 
 
 def comparisons() -> list[Budget]:

@@ -7,6 +7,22 @@ from pathlib import Path
 
 from mkdocs.exceptions import PluginError
 
+import styles
+
+LATE_WORKER = (
+    "t=Object.assign(new EventTarget,{postMessage(n){this.worker||(this.worker=new"
+    ' Worker(e),this.worker.addEventListener("message",({data:i})=>this.dispatchEvent('
+    'new MessageEvent("message",{data:i})))),this.worker.postMessage(n)}})'
+)
+MEASURED = (
+    "Ia.pipe(O(r=>r.observe(e)),b(r=>cn.pipe(g(o=>o.target===e),A(()=>r.unobserve(e)))),"
+    "m(()=>de(e)))"
+)
+HEX = (
+    r"a.backgroundColor.match(/\d+/g).map(c=>(+c)"
+    '.toString(16).padStart(2,"0")).join("")'
+)
+
 # Each text must occur exactly once in the pinned theme.
 PATCHES = {
     "javascripts/workers/search.*.min.js": [
@@ -22,6 +38,37 @@ PATCHES = {
     "javascripts/bundle.*.min.js": [
         # One nameless navigation landmark for every code block.
         ('x("nav",{class:"md-code__nav"})', 'x("div",{class:"md-code__nav"})'),
+        # The index was fetched with every page, the worker too. Now the index waits
+        # until somebody searches, as the theme does for files …
+        ('L($(location.protocol!=="file:"),Je("search"))', 'Je("search")'),
+        # … or arrives at words to be marked …
+        (
+            'z([t,r.pipe(Q(we()),g(o=>!!o.searchParams.get("h")))])',
+            'r.pipe(Q(we()),g(o=>!!o.searchParams.get("h")),b(o=>t.pipe(m(n=>[n,o]))))',
+        ),
+        # … and the worker until it is sent the index.
+        ("t=new Worker(e)", LATE_WORKER),
+        # Each code block was measured between changes: the page was laid out anew for
+        # every one. The observer tells its size in any case, after all changes.
+        (
+            "function es(e){return Le(e).pipe(",
+            f"function es(e){{return {MEASURED}.pipe(",
+        ),
+        # Instant navigation writes addresses in full, so that heads can be compared;
+        # written so, a style sheet is loaded and applied a second time.
+        ("{t[r]=t[r];break}", '{t.rel==="stylesheet"?t.key=t.href:t[r]=t[r];break}'),
+        ("t.set(r.outerHTML,r)", "t.set(r.key||r.outerHTML,r)"),
+        # The page was styled anew three times for the colours that it had already.
+        (
+            'if(document.body.setAttribute("data-md-color-switching",""),',
+            'if(s.color.scheme===document.body.getAttribute("data-md-color-scheme")||'
+            'document.body.setAttribute("data-md-color-switching",""),',
+        ),
+        (';document.head.appendChild(o);let n=Wt("(pref', ';let n=Wt("(pref'),
+        (
+            f"return o.content=a.colorScheme,{HEX}",
+            f"let f={HEX};o.content=a.colorScheme;document.head.append(o);return f",
+        ),
     ],
 }
 
@@ -42,7 +89,8 @@ def patch(site: Path) -> None:
 
 
 def slim(site: Path) -> None:
-    """Drop source maps; write the search index without escapes and spaces."""
+    """Drop source maps and rules without use; write the search index without spaces."""
+    styles.slim(site)
     for waste in (site / "assets").rglob("*.map"):
         waste.unlink()
     index = site / "search" / "search_index.json"

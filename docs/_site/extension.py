@@ -11,6 +11,7 @@ from xml.etree.ElementTree import Element, SubElement
 from markdown import Extension, Markdown
 from markdown.treeprocessors import Treeprocessor
 from markdown.util import AtomicString
+from pygments.token import STANDARD_TYPES, Name, Operator, Punctuation, Text, Whitespace
 
 import api
 import curriculum
@@ -21,6 +22,10 @@ import quote
 from fences import Fences
 from page import Context, Page
 from results import InlineResults
+
+# What has the colour of plain code needs no element of its own: half of a page's.
+for plain in (Name, Operator, Punctuation, Text, Whitespace):
+    STANDARD_TYPES[plain] = ""
 
 MAKERS = {"math": mathml.display, "quiz": quiz.quiz, "map": curriculum.draw_map}
 

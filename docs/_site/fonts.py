@@ -18,15 +18,19 @@ from fontTools import subset
 import mathml
 
 TARGET = "assets/fonts/stix-two-math.woff"
-ALWAYS = "".join(map(chr, range(0x20, 0x7F))) + "∂∇ℓ√∑∏∫()[]{}|‖⌊⌋⌈⌉ˆ˜¯→⏞⏟"
+TOKEN = re.compile(r"<(mi|mn|mo|mtext)\b[^>]*>([^<]*)<")
+ALWAYS = "√"  # what <msqrt> draws stands in no formula's text
 
 
 def characters(root: Path) -> str:
-    """Every character that a formula may show, with its mathematical italic form."""
+    """Every character that a formula shows, as a browser draws it."""
     shown = set(ALWAYS)
     for formula in mathml.known(root).values():
-        shown |= set(html.unescape(re.sub(r"<[^>]+>", "", formula)))
-    return "".join(sorted(shown | {italic(letter) for letter in shown}))
+        for tag, content in TOKEN.findall(formula):
+            text = html.unescape(content)
+            single = tag == "mi" and len(text) == 1
+            shown |= {italic(text)} if single else set(text)
+    return "".join(sorted(shown))
 
 
 def italic(letter: str) -> str:
@@ -60,12 +64,9 @@ def write(site: Path, *, root: Path) -> None:
 
 
 def _cut(text: str, target: Path) -> None:
-    # Script styles and stylistic sets are not used; dtls and ssty place accents and
-    # superscripts.
-    features = ["dtls", "flac", "ssty", "kern", "ccmp", "rtlm"]
-    options = subset.Options(
-        flavor="woff", layout_features=features, notdef_outline=True
-    )
+    # Without hints, which screens of today pass over, and without the second and third
+    # drawing of each letter for exponents: either is half of the file.
+    options = subset.Options(flavor="woff", layout_features=["dtls"], hinting=False)
     with as_file(files("ziamath") / "fonts" / "STIXTwoMath-Regular.ttf") as source:
         font = subset.load_font(str(source), options)
         cutter = subset.Subsetter(options)

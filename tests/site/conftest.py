@@ -4,11 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from playwright.sync_api import Browser
+
+from .browser import chromium
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "docs" / "_site"
@@ -87,3 +90,10 @@ def site(
     if request.param == "demo":
         return request.getfixturevalue("demo") / "site"
     return once(tmp_path_factory, "notes", _notes) / "site"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One browser for all tests of a process."""
+    with chromium() as started:
+        yield started

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import ConsoleMessage, Page, Response
+import jieba
+from playwright.sync_api import ConsoleMessage, Page, Response, TimeoutError
 
-from .pages import BASE
+from .pages import BASE, load, other
 
 ROOT = Path(__file__).resolve().parents[2]
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 
 WIDE, ZOOMED, PHONE = 1280, 640, 390  # 640 is 1280 at 200 % zoom
+HIGH = 900
 SCHEMES = {"light": "default", "dark": "slate"}  # Material's names
 # Only these rules look at colours: a page whose colours change is asked these alone.
 COLOUR_RULES = ["color-contrast", "link-in-text-block"]
@@ -29,8 +32,9 @@ TWO_FRAMES = (
     "() => new Promise(d => requestAnimationFrame(() => requestAnimationFrame(d)))"
 )
 
-# Code is thousands of spans in a few colours, and contrast is slow to compute: of the
-# words that look alike in every scheme, the first stays and stands for all.
+# What axe can say nothing of costs it most of its time. Code is thousands of spans in
+# a few colours: of the words that look alike in every scheme, the first stays and
+# stands for all. And of drawings it knows the words and the names, not the shapes.
 THIN = """schemes => {
   const words = [...document.querySelectorAll("pre span")]
   const looks = words.map(word => word.closest("pre").parentElement.className)
@@ -42,10 +46,14 @@ THIN = """schemes => {
       looks[n] += [color, backgroundColor, fontSize, fontWeight, behind]
     })
   }
+  const known = new Set()
   words.forEach((word, n) => {
-    const first = looks.indexOf(looks[n]) === n
+    const first = !known.has(looks[n])
+    known.add(looks[n])
     if (!first && !word.childElementCount) word.replaceWith(...word.childNodes)
   })
+  for (const shape of document.querySelectorAll("svg :not(style, a, [role])"))
+    if (!shape.textContent.trim()) shape.remove()
 }"""
 
 RUN_AXE = """async rules => {
@@ -94,6 +102,38 @@ FOCUS = """() => {
 }"""
 
 
+# Instant navigation takes a click for itself; a click that it leaves would load anew.
+FOLLOW = """url => {
+  let link = [...document.links].find(({href}) => href === url)
+  if (!link) {
+    link = document.createElement("a")
+    link.href = url
+    document.querySelector("article").append(link)
+  }
+  let taken
+  const last = event => {
+    taken = event.defaultPrevented
+    event.preventDefault()
+  }
+  addEventListener("click", last, {once: true})
+  link.click()
+  return taken
+}"""
+SHOWN = """() => ({
+  address: location.href,
+  title: document.title,
+  heading: document.querySelector("h1")?.textContent,
+  menu: [...document.querySelectorAll(".md-select__link")].map(({href}) => href).join(),
+})"""
+
+SAID = "document.querySelector('.md-search-result__meta').innerText.trim()"
+IDLE = f"['Type to start searching', '键入以开始搜索'].includes({SAID})"
+SUGGESTED = """start => {
+  const shown = document.querySelector(".md-search__suggest")?.textContent ?? ""
+  return shown.startsWith(start) && shown.length > start.length
+}"""
+
+
 def watch(page: Page, own: str = BASE) -> list[str]:
     """A list that grows with foreign requests, failed ones and errors in scripts."""
     wrong: list[str] = []
@@ -120,25 +160,30 @@ def watch(page: Page, own: str = BASE) -> list[str]:
     return wrong
 
 
-def visit(page: Page, url: str) -> list[str]:
-    """Accessible in both colours and widths, and nowhere wider than the window."""
-    wrong = []
-    page.set_viewport_size({"width": WIDE, "height": 900})
+def visit(page: Page, url: str, wanted: Mapping[str, str]) -> list[str]:
+    """All that is asked of a page by itself, on one load of it."""
+    page.set_viewport_size({"width": WIDE, "height": HIGH})
     page.goto(url)
+    return look(page, wanted)
+
+
+def look(page: Page, wanted: Mapping[str, str]) -> list[str]:
+    """All that is asked of the page that is open: width, keyboard, both colours."""
+    found = []
+    for width in (PHONE, ZOOMED, WIDE):
+        page.set_viewport_size({"width": width, "height": HIGH})
+        page.evaluate(TWO_FRAMES)
+        found += sideways(page)
+    found += keyboard(page, wanted)
     page.evaluate(THIN, list(SCHEMES.values()))
     for width in (WIDE, PHONE):
-        page.set_viewport_size({"width": width, "height": 900})
+        page.set_viewport_size({"width": width, "height": HIGH})
         for theme, scheme in SCHEMES.items():
             page.evaluate("s => document.body.dataset.mdColorScheme = s", scheme)
             page.evaluate(TWO_FRAMES)
             rules = None if theme == "light" else COLOUR_RULES
-            where = f"{url} {theme} {width} px"
-            wrong += [f"{where}: {line}" for line in accessible(page, rules)]
-    for width in (PHONE, ZOOMED):
-        page.set_viewport_size({"width": width, "height": 900})
-        page.evaluate(TWO_FRAMES)
-        wrong += [f"{url}: {line}" for line in sideways(page)]
-    return wrong
+            found += [f"{theme} {width} px: {v}" for v in accessible(page, rules)]
+    return [f"{page.url}: {line}" for line in found]
 
 
 def accessible(page: Page, rules: list[str] | None = None) -> list[str]:
@@ -157,18 +202,102 @@ def sideways(page: Page) -> list[str]:
     return [f"{wide} px wide in a window of {shown}"] if wide > shown else []
 
 
-def keyboard(page: Page, wanted: dict[str, str], *, most: int = 200) -> list[str]:
+def keyboard(page: Page, wanted: Mapping[str, str], *, most: int = 200) -> list[str]:
     """Tab from the top until all wanted were reached; each stop must show its focus."""
     script = FOCUS.replace("WANTED", repr([list(pair) for pair in wanted.items()]))
-    lacking, unseen = set(wanted), []
+    lacking, unseen = dict(wanted), []
     for _ in range(most):
         page.keyboard.press("Tab")
         stop: dict[str, Any] | None = page.evaluate(script)
         if stop is None:
             break
-        lacking -= set(stop["is"])
+        for name in stop["is"]:
+            lacking.pop(name, None)
         if not stop["seen"]:
-            unseen.append(f"{page.url}: no visible focus on {stop['html']}")
+            unseen.append(f"no visible focus on {stop['html']}")
         if not lacking:
             break
-    return [*unseen, *(f"{page.url}: Tab does not reach {w}" for w in sorted(lacking))]
+    return [*unseen, *(f"Tab does not reach {name}" for name in lacking)]
+
+
+def switch(page: Page) -> list[str]:
+    """Go to the other language by the menu: the same page must open."""
+    here, wanted = page.url, other(page.url)
+    language = "en" if "/zh/" in here else "zh"
+    link = page.locator(f'.md-select__link[hreflang="{language}"]')
+    leads = link.evaluate_all("links => links.map(link => link.href)")
+    if leads != [wanted]:
+        page.goto(wanted)
+        return [f"{here}: the language menu leads to {leads}"]
+    link.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url(wanted)
+    return []
+
+
+def walk(page: Page, site: Path, urls: list[str]) -> list[str]:
+    """From page to page by instant navigation: each is as if it had been loaded."""
+    wrong = []
+    page.goto(urls[0])
+    page.evaluate("window.kept = true")
+    page.wait_for_function(FOLLOW, arg=urls[1])  # once the theme has read the sitemap
+    for url in urls[1:]:
+        if not page.evaluate(FOLLOW, url):
+            wrong.append(f"{url}: is loaded anew")
+            continue
+        texts = load(site / url.removeprefix(BASE) / "index.html").texts
+        both = sorted([url, other(url)], key=lambda address: "/zh/" in address)
+        wanted = {"address": url, "title": texts["title"], "heading": texts["h1"]}
+        wanted["menu"] = ",".join(both)
+        try:
+            same = f"wanted => JSON.stringify(({SHOWN})()) === JSON.stringify(wanted)"
+            page.wait_for_function(same, arg=wanted)
+        except TimeoutError:
+            shown = page.evaluate(SHOWN)
+            wrong += [
+                f"{url}: the {what} becomes {shown[what]!r}"
+                for what in wanted
+                if shown[what] != wanted[what]
+            ]
+    if not page.evaluate("window.kept"):
+        wrong.append(f"{page.url}: was loaded anew")
+    return wrong
+
+
+def search(page: Page, query: str) -> list[str]:
+    """Addresses of what the search finds, best first; its field stays open."""
+    field = page.locator(".md-search__input")
+    field.click()
+    for text, state in (("", "true"), (query, "false")):
+        field.fill(text)
+        page.keyboard.press("End")  # the search runs when a key comes up
+        page.wait_for_function(f"() => ({IDLE}) === {state}")
+    links = page.locator(".md-search-result__item a")
+    if page.evaluate(f"/[1-9]/.test({SAID})"):
+        links.first.wait_for(state="attached")
+    return links.evaluate_all("all => all.map(({href}) => href.split(/[?#]/)[0])")
+
+
+def find(page: Page, site: Path, urls: list[str]) -> list[str]:
+    """Each page is found by its heading, and the longest word in it is completed.
+
+    Notebooks repeat what the notes say: they are not searched.
+    """
+    wrong = []
+    page.goto(urls[0])
+    for url in urls:
+        if "/notebooks/" in url:
+            continue
+        heading = load(site / url.removeprefix(BASE) / "index.html").texts["h1"]
+        heading = heading.removesuffix("#")
+        if url not in (found := search(page, heading)):
+            wrong.append(f"{url}: the search for {heading!r} finds {found}")
+        word = max(jieba.lcut(heading.lower()), key=len)
+        if len(word) < (6 if word.isascii() else 3):
+            continue  # a short one, such as "these", may not be in the index
+        search(page, word[:-1])
+        try:
+            page.wait_for_function(SUGGESTED, arg=word[:-1])
+        except TimeoutError:
+            wrong.append(f"{url}: {word[:-1]!r} is not completed")
+    return wrong

@@ -12,7 +12,7 @@ SCRIPTED = ("__", "_top")
 
 
 class Page(HTMLParser):
-    """Ids, links, loaded files, language and versions of one built page."""
+    """Ids, links, loaded files, language, versions, title and heading of a page."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -21,10 +21,15 @@ class Page(HTMLParser):
         self.loads: list[str] = []
         self.versions: dict[str, str] = {}
         self.language = ""
+        self.texts = {"title": "", "h1": ""}
+        self.inside = ""
         self.feed(path.read_text("utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         a = {key: value or "" for key, value in attrs}
+        # The first title is that of the page; those of drawings follow.
+        if tag in self.texts and not self.texts[tag]:
+            self.inside = tag
         rel = set(a.get("rel", "").split())
         if tag == "html":
             self.language = a["lang"]
@@ -38,6 +43,14 @@ class Page(HTMLParser):
             self.loads.append(a["href"])
         if "src" in a:
             self.loads.append(a["src"])
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == self.inside:
+            self.inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self.inside:
+            self.texts[self.inside] += data
 
 
 load = functools.cache(Page)
@@ -57,6 +70,13 @@ def file_of(link: str, site: Path) -> Path | None:
         return None
     path = site / unquote(link.removeprefix(BASE).partition("?")[0])
     return path / "index.html" if link.endswith("/") else path
+
+
+def other(url: str) -> str:
+    """The address of the same page in the other language."""
+    path = url.removeprefix(BASE)
+    chinese = path.startswith("zh/")
+    return BASE + (path.removeprefix("zh/") if chinese else f"zh/{path}")
 
 
 def faults(site: Path) -> list[str]:

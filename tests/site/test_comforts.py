@@ -15,9 +15,9 @@ import quote
 from extension import Notes
 from page import Page
 
+from .browser import reader
 from .conftest import ROOT
 from .pages import BASE, address, file_of, pages
-from .test_browser import browser, reader  # noqa: F401 - the first is a fixture
 
 TERM = re.compile(r'<span aria-description="([^"]+)" class="term" tabindex="0">(.+?)<')
 
@@ -72,7 +72,7 @@ def test_definitions_are_given_in_both_languages() -> None:
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_a_definition_shows_at_the_keyboard_and_leaves_on_escape(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     demo: Path,
     width: int,
 ) -> None:
@@ -140,7 +140,7 @@ def test_the_last_change_is_that_of_the_page_in_git(tmp_path: Path) -> None:
 
 
 def test_on_paper_everything_is_unfolded_and_nothing_navigates(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     demo: Path,
 ) -> None:
     page = reader(browser, demo / "site")

@@ -11,8 +11,8 @@ import copies
 import names
 import standalone
 
+from .browser import reader
 from .pages import BASE
-from .test_browser import browser, reader  # noqa: F401 - the first is a fixture
 
 MODULE = '''"""A module."""
 
@@ -188,7 +188,7 @@ def test_a_long_text_is_not_run_twice() -> None:
 
 
 def test_the_button_gives_the_whole_text(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     demo: Path,
 ) -> None:
     page = reader(browser, demo / "site")

@@ -12,7 +12,6 @@ import offline
 
 from . import gates
 from .pages import load, pages
-from .test_browser import browser  # noqa: F401
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +25,7 @@ def unpacked(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def page(browser: Browser, unpacked: Path) -> Iterator[Page]:  # noqa: F811
+def page(browser: Browser, unpacked: Path) -> Iterator[Page]:
     context = browser.new_context(offline=True)
     context.set_default_timeout(10_000)
     page = context.new_page()
