@@ -456,6 +456,29 @@ def test_orders_depend_on_seed_and_step_alone() -> None:
         permuted(windows, share=0)
 
 
+def test_a_start_comes_first_in_every_order_and_is_no_target() -> None:
+    batch = permuted(windows, share=1, start=2)(0)
+    assert batch["order"][:, :2].equal(torch.tensor([0, 1]).expand(8, 2))
+    assert batch["places"].equal(batch["order"][:, 2:])
+    assert batch["order"].sort(1).values.equal(torch.arange(T).expand(8, T))
+    with pytest.raises(ValueError, match="9 tokens leave none beyond start 9"):
+        permuted(windows, start=9)(0)
+
+
+@torch.no_grad()
+def test_who_sees_less_than_two_tokens_does_not_know_where_it_stands(
+    small: XLNet,
+) -> None:
+    ids, places = torch.arange(T)[None], torch.arange(2, T)[None]
+    seen = torch.zeros(T, T, dtype=torch.bool)
+    for known in range(3):
+        seen[:, :known] = True
+        logits = small(ids, visible=seen, targets=places)
+        moved = (logits[:, 1:] - logits[:, :-1]).abs().amax(-1)
+        # A single source has all the weight, however far it is.
+        assert moved.gt(1e-5).all() if known == 2 else moved.lt(1e-6).all()
+
+
 def test_every_order_is_equally_likely() -> None:
     def three(step: int) -> dict[str, Tensor]:
         return {"ids": torch.zeros(6_000, 3, dtype=torch.long)}
