@@ -153,7 +153,7 @@ def left_to_right(step):
 
 @torch.no_grad()
 def losses_by_turn(model, order):
-    """Mean loss of the token at each turn of an order that begins with the marks: (7,)."""
+    """Mean loss of the token at each turn of an order, after the marks: (7,)."""
     visible = permutation_mask(order, itself=False)
     places = order[2:].expand(len(held_out), 7)
     logits = model(held_out, visible=visible, targets=places)
