@@ -12,7 +12,7 @@ import torch
 from llm.text.batches import Batch
 
 
-def permuted(
+def draw_orders(
     data: Callable[[int], Batch], *, share: int = 6, start: int = 0, seed: int = 0
 ) -> Callable[[int], Batch]:
     """Give each row of each batch an order of its own, and the last of it as targets.

@@ -48,7 +48,7 @@ def permuted(model: nn.Module, batch: Batch) -> Loss:
     """Cross-entropy of each target, given the tokens before it in the order drawn.
 
     Yang et al. 2019 (arXiv:1906.08237), equation 5. `model` is an `XLNet`; `batch` is
-    one of `llm.text.permutation.permuted`: "ids" and "order", both (B, T), "places"
+    one of `llm.text.permutation.draw_orders`: "ids" and "order", both (B, T), "places"
     and "targets", both (B, K). What differs: here the tokens that are no targets see
     each other in the order drawn, as in the equation, and in the authors' program all.
     """

@@ -110,7 +110,7 @@ print(f"{entropy:.3f} nats a sentence, in whatever order it is told")
 
 # %% train tolerance=0.1
 from llm import TrainConfig, Trainer
-from llm.text.permutation import permuted as permute
+from llm.text.permutation import draw_orders
 from llm.train.objectives import permuted
 
 held_out = sentences(256, seed=10**6)
@@ -166,8 +166,11 @@ def losses_by_turn(model, order):
 
 reading = torch.arange(9)
 backwards = torch.tensor([0, 1, 8, 7, 6, 5, 4, 3, 2])
-orders = permute(batches, share=1, start=2, seed=10**6)(0)["order"][:20]
-any_order, one_order = train(permute(batches, share=1, start=2)), train(left_to_right)
+orders = draw_orders(batches, share=1, start=2, seed=10**6)(0)["order"][:20]
+any_order, one_order = (
+    train(draw_orders(batches, share=1, start=2)),
+    train(left_to_right),
+)
 nats = {}
 for name, model in [("any order", any_order), ("reading order", one_order)]:
     drawn = [losses_by_turn(model, order).sum().item() for order in orders]
@@ -207,7 +210,7 @@ for case, share in agree.items():
     print(f"{case:<32}{share:6.1%}")
 
 # %% partial tolerance=0.1
-last_only = train(permute(batches, share=3, start=2))
+last_only = train(draw_orders(batches, share=3, start=2))
 turns = {
     name: torch.stack([losses_by_turn(model, order) for order in orders])
     .mean(0)

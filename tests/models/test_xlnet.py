@@ -20,10 +20,9 @@ from transformers import XLNetConfig as TheirConfig
 
 from llm.models.xlnet import XLNet, XLNetConfig
 from llm.nn import permutation_mask
-from llm.text.permutation import permuted
+from llm.text.permutation import draw_orders
 from llm.train import TrainConfig, Trainer
-from llm.train.objectives import cross_entropy
-from llm.train.objectives import permuted as objective
+from llm.train.objectives import cross_entropy, permuted
 
 V, T, K = 19, 9, 4
 SHAPES: dict[str, dict[str, Any]] = {
@@ -442,27 +441,27 @@ def windows(step: int) -> dict[str, Tensor]:
 
 
 def test_orders_depend_on_seed_and_step_alone() -> None:
-    data = permuted(windows, share=4, seed=1)
+    data = draw_orders(windows, share=4, seed=1)
     batch = data(3)
     assert all(batch[name].equal(other) for name, other in data(3).items())
     assert batch["order"].sort(1).values.equal(torch.arange(T).expand(8, T))
     assert batch["places"].equal(batch["order"][:, -2:])
     assert batch["targets"].equal(batch["ids"].gather(1, batch["places"]))
     assert not batch["order"].equal(data(4)["order"])
-    assert not batch["order"].equal(permuted(windows, share=4, seed=2)(3)["order"])
-    assert permuted(windows, share=100)(0)["places"].shape == (8, 1)
-    assert permuted(windows, share=1)(0)["places"].shape == (8, T)
+    assert not batch["order"].equal(draw_orders(windows, share=4, seed=2)(3)["order"])
+    assert draw_orders(windows, share=100)(0)["places"].shape == (8, 1)
+    assert draw_orders(windows, share=1)(0)["places"].shape == (8, T)
     with pytest.raises(ValueError, match="share 0 is below 1"):
-        permuted(windows, share=0)
+        draw_orders(windows, share=0)
 
 
 def test_a_start_comes_first_in_every_order_and_is_no_target() -> None:
-    batch = permuted(windows, share=1, start=2)(0)
+    batch = draw_orders(windows, share=1, start=2)(0)
     assert batch["order"][:, :2].equal(torch.tensor([0, 1]).expand(8, 2))
     assert batch["places"].equal(batch["order"][:, 2:])
     assert batch["order"].sort(1).values.equal(torch.arange(T).expand(8, T))
     with pytest.raises(ValueError, match="9 tokens leave none beyond start 9"):
-        permuted(windows, start=9)(0)
+        draw_orders(windows, start=9)(0)
 
 
 @torch.no_grad()
@@ -483,7 +482,7 @@ def test_every_order_is_equally_likely() -> None:
     def three(step: int) -> dict[str, Tensor]:
         return {"ids": torch.zeros(6_000, 3, dtype=torch.long)}
 
-    orders = permuted(three)(0)["order"] @ torch.tensor([100, 10, 1])
+    orders = draw_orders(three)(0)["order"] @ torch.tensor([100, 10, 1])
     counts = orders.unique(return_counts=True)[1]
     assert len(counts) == 6
     assert counts.float().sub(1_000).abs().max() < 150  # five standard deviations
@@ -491,8 +490,8 @@ def test_every_order_is_equally_likely() -> None:
 
 @torch.no_grad()
 def test_the_objective_is_the_loss_of_one_target_after_another(small: XLNet) -> None:
-    batch = permuted(lambda step: {"ids": some_ids(2, T)}, share=3)(0)
-    loss, expected = objective(small, batch), torch.zeros(())
+    batch = draw_orders(lambda step: {"ids": some_ids(2, T)}, share=3)(0)
+    loss, expected = permuted(small, batch), torch.zeros(())
     for row in range(2):
         ids, order = batch["ids"][row : row + 1], batch["order"][row]
         for turn in range(T - 3, T):
@@ -512,8 +511,8 @@ def test_the_objective_is_the_loss_of_one_target_after_another(small: XLNet) -> 
 def test_it_learns_through_the_trainer_and_saves(tmp_path: Path) -> None:
     model = XLNet(XLNetConfig(V, 1, 2, 16))
     config = TrainConfig(steps=120, lr=0.03, warmup=5, log_every=10)
-    data = permuted(windows, share=3)
-    run = Trainer(model, data, config=config, objective=objective, out=tmp_path)
+    data = draw_orders(windows, share=3)
+    run = Trainer(model, data, config=config, objective=permuted, out=tmp_path)
     records = run.fit()
     assert records[0]["loss"] > 2 > 0.3 > records[-1]["loss"]
     assert XLNet.load(tmp_path).config == model.config
