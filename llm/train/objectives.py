@@ -11,6 +11,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from llm.nn import permutation_mask
 from llm.text.batches import IGNORE, Batch
 
 
@@ -41,3 +42,16 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Loss:
         reduction="sum",
     )
     return Loss(total, (targets != IGNORE).sum())
+
+
+def permuted(model: nn.Module, batch: Batch) -> Loss:
+    """Cross-entropy of each target, given the tokens before it in the order drawn.
+
+    Yang et al. 2019 (arXiv:1906.08237), equation 5. `model` is an `XLNet`; `batch` is
+    one of `llm.text.permutation.draw_orders`: "ids" and "order", both (B, T), "places"
+    and "targets", both (B, K). What differs: here the tokens that are no targets see
+    each other in the order drawn, as in the equation, and in the authors' program all.
+    """
+    visible = permutation_mask(batch["order"], itself=False)  # (B, T, T)
+    logits = model(batch["ids"], visible=visible, targets=batch["places"])  # (B, K, V)
+    return cross_entropy(logits, batch["targets"])
