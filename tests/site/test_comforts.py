@@ -93,7 +93,7 @@ def test_a_definition_shows_at_the_keyboard_and_leaves_on_escape(
     ("path", "tests"),
     [
         ("llm/text/bpe.py", "tests/text/test_bpe.py"),
-        ("llm/metrics.py", "tests/test_metrics.py"),
+        ("llm/environment.py", "tests/test_environment.py"),
         ("snippets/solutions/text/bpe.py", "tests/notes/text/test_bpe.py"),
         ("snippets/text/bpe.py", None),
         ("llm/gone.py", None),

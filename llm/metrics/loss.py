@@ -1,4 +1,4 @@
-"""Metrics: what a loss means in the units that people compare.
+"""What a loss means in the units that people compare.
 
 A loss in nats per token depends on the tokenizer: longer tokens are harder to guess and
 there are fewer of them. Bits per byte divide by the bytes of the text, so models with

@@ -1,4 +1,4 @@
-"""Metrics by hand values."""
+"""The units of a loss, by hand values."""
 
 import math
 
