@@ -13,7 +13,12 @@ from llm.metrics.chrf import corpus_chrf, sentence_chrf
 from llm.metrics.labels import accuracy, calibration_error, label_scores, macro_f1
 from llm.metrics.loss import bits_per_byte, perplexity
 from llm.metrics.programs import mean_pass_at_k, pass_at_k
-from llm.metrics.rouge import latin_words, rouge_scores, words_and_characters
+from llm.metrics.rouge import (
+    latin_stems,
+    latin_words,
+    rouge_scores,
+    words_and_characters,
+)
 from llm.metrics.score import Score
 from llm.metrics.spans import Span, find_spans, span_f1, span_f1_by_type
 
@@ -33,6 +38,7 @@ __all__ = [
     "exact_match",
     "find_spans",
     "label_scores",
+    "latin_stems",
     "latin_words",
     "macro_f1",
     "mean_pass_at_k",

@@ -5,8 +5,8 @@ of words that both have in the same order, with gaps (the longest common subsequ
 LCS). ROUGE-Lsum takes that of every sentence of the reference with every sentence of
 the summary, and the words that any of these found; a line is a sentence.
 
-Words are taken as they stand: there is no stemmer here ("cats" is not "cat"), as with
-rouge-score's `use_stemmer=False`.
+A figure depends on what counts as a word: words as they stand, or their stems (as in
+most papers), or the characters of Chinese, of which rouge-score sees none.
 """
 
 import re
@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 
 from llm.metrics.bleu import ngrams
 from llm.metrics.score import Score, score
+from llm.metrics.stemmer import stem
 
 
 def latin_words(text: str) -> list[str]:
@@ -29,6 +30,11 @@ def words_and_characters(text: str) -> list[str]:
     )
 
 
+def latin_stems(text: str) -> list[str]:
+    """`latin_words`, those of over three letters without their endings."""
+    return [stem(word) if len(word) > 3 else word for word in latin_words(text)]
+
+
 Tokenize = Callable[[str], list[str]]
 
 
@@ -38,7 +44,8 @@ def rouge_scores(
     """ROUGE-1, -2, -L and -Lsum under the names rouge1, rouge2, rougeL and rougeLsum.
 
     Precision is the share of the summary that is in the reference, recall that of the
-    reference that is in the summary. `tokenize` may be `words_and_characters`.
+    reference that is in the summary. `tokenize` is `latin_words`, `latin_stems`
+    (rouge-score's `use_stemmer=True`) or `words_and_characters`.
     """
     wanted, said = tokenize(reference), tokenize(summary)
     return {

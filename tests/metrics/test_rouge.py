@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
-from llm.metrics import rouge_scores, words_and_characters
+from llm.metrics import latin_stems, rouge_scores, words_and_characters
 from llm.metrics.rouge import common
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -17,6 +17,7 @@ from metric_texts import ANY, HARD
 
 KINDS = ["rouge1", "rouge2", "rougeL", "rougeLsum"]
 REFERENCE = RougeScorer(KINDS)
+STEMMED = RougeScorer(KINDS, use_stemmer=True)
 LETTERS = st.lists(st.sampled_from("abc"), max_size=7)
 # Lines of few words: the common subsequences are many, and which is taken matters.
 LINES = st.lists(LETTERS.map(" ".join), max_size=4).map("\n".join)
@@ -35,6 +36,8 @@ CHINESE = RougeScorer(KINDS, tokenizer=Characters())
 def check(reference, summary):
     theirs = REFERENCE.score(reference, summary)
     assert rouge_scores(reference, summary) == theirs
+    ours = rouge_scores(reference, summary, tokenize=latin_stems)
+    assert ours == STEMMED.score(reference, summary)
     ours = rouge_scores(reference, summary, tokenize=words_and_characters)
     assert ours == CHINESE.score(reference, summary)
 
