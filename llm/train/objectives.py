@@ -29,10 +29,13 @@ def next_token(model: nn.Module, batch: Batch) -> Loss:
 
     `batch` holds "ids" and "targets", both (B, T); a target of IGNORE carries no loss.
     """
-    logits = model(batch["ids"])  # (B, T, V)
-    targets = batch["targets"]  # (B, T)
+    return cross_entropy(model(batch["ids"]), batch["targets"])
+
+
+def cross_entropy(logits: Tensor, targets: Tensor) -> Loss:
+    """-log p of each target, summed: logits (..., V), targets (...)."""
     total = F.cross_entropy(
-        logits.flatten(0, 1).float(),  # half precision is too coarse for log-softmax
+        logits.flatten(0, -2).float(),  # half precision is too coarse for log-softmax
         targets.flatten(),
         ignore_index=IGNORE,
         reduction="sum",

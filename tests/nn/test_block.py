@@ -5,13 +5,13 @@ import math
 import torch
 from torch import nn
 
-from llm.nn import MLP, Block, MultiHeadAttention, SwiGLU
+from llm.nn import MLP, Block, GatedMLP, MultiHeadAttention
 
 B, T, C, HIDDEN = 2, 5, 8, 20
 
 
 def test_mlp_is_two_layers_around_the_exact_gelu() -> None:
-    mlp, x = MLP(C, HIDDEN, exact=True), torch.randn(B, T, C)
+    mlp, x = MLP(C, HIDDEN, activation="gelu_exact"), torch.randn(B, T, C)
     z = x @ mlp.up.weight.T + mlp.up.bias
     z = z * (1 + torch.erf(z / math.sqrt(2))) / 2
     expected = z @ mlp.down.weight.T + mlp.down.bias
@@ -21,19 +21,21 @@ def test_mlp_is_two_layers_around_the_exact_gelu() -> None:
 def test_gelu_of_gpt2_is_the_tanh_formula_and_close_to_exact() -> None:
     z = torch.linspace(-10, 10, 20_001, dtype=torch.float64)
     inner = math.sqrt(2 / math.pi) * (z + 0.044715 * z**3)
-    ours = MLP(C, HIDDEN).gelu(z)
+    ours = MLP(C, HIDDEN).activation(z)
     torch.testing.assert_close(ours, z * (1 + inner.tanh()) / 2)
-    difference = (ours - MLP(C, HIDDEN, exact=True).gelu(z)).abs().max()
+    difference = (
+        (ours - MLP(C, HIDDEN, activation="gelu_exact").activation(z)).abs().max()
+    )
     assert 0.0004 < difference < 0.0005
 
 
 def test_swiglu_is_a_gate_times_a_value() -> None:
-    swiglu, x = SwiGLU(C, HIDDEN), torch.randn(B, T, C)
+    swiglu, x = GatedMLP(C, HIDDEN), torch.randn(B, T, C)
     gate, up = x @ swiglu.gate.weight.T, x @ swiglu.up.weight.T
     expected = (gate / (1 + torch.exp(-gate)) * up) @ swiglu.down.weight.T
     torch.testing.assert_close(swiglu(x), expected)
     assert swiglu.up.bias is None
-    assert SwiGLU(C, HIDDEN, bias=True).down.bias is not None
+    assert GatedMLP(C, HIDDEN, bias=True).down.bias is not None
 
 
 def make_block(dropout: float = 0.0) -> Block:

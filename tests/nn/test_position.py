@@ -80,7 +80,7 @@ def test_each_sequence_may_have_positions_of_its_own() -> None:
 
 
 def test_an_odd_width_is_refused() -> None:
-    with pytest.raises(ValueError, match="head width 7"):
+    with pytest.raises(ValueError, match="width 7 is odd"):
         Rotary(7, context=4)
 
 
