@@ -40,8 +40,8 @@ __all__ = ["BERT", "BERTConfig"]
 class BERT(nn.Module):
     """An encoder with a masked-language-model head: ids in, logits at each place out.
 
-    Weights begin as noise of standard deviation 0.02, cut off at twice that, and biases
-    as zero: so does the code released with BERT.
+    Weights begin as noise of standard deviation `init_std`, cut off at twice that, and
+    biases as zero: so does the code released with BERT.
 
     Attributes:
         config: what it was built from.
@@ -75,9 +75,10 @@ class BERT(nn.Module):
 
     def initialise(self) -> None:
         """Draw all weights anew from the global random generator."""
+        std = self.config.init_std
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Embedding):
-                nn.init.trunc_normal_(module.weight, std=0.02, a=-0.04, b=0.04)
+                nn.init.trunc_normal_(module.weight, std=std, a=-2 * std, b=2 * std)
             if isinstance(module, nn.Linear):
                 nn.init.zeros_(module.bias)
         for table in (self.embedding, self.position):

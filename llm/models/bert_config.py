@@ -38,6 +38,8 @@ class BERTConfig:
         dropout: probability of dropping a feature in training: of the embedding, of
             what a block adds to the stream, and of an attention weight.
         norm_eps: what keeps a norm from dividing by zero.
+        init_std: spread of the first weights. 0.02 was chosen for a width of 768; what
+            a sum over C features needs to come out alike grows as 1/√C.
         masked_head: whether there is a head that names masked tokens.
         next_sentence: whether there is a head that tells if B follows A; in BERT.
         pooler: whether a last layer reads the whole text off its first token; as
@@ -59,6 +61,7 @@ class BERTConfig:
     hidden: int | None = None
     dropout: float = 0.0
     norm_eps: float = 1e-12
+    init_std: float = 0.02
     masked_head: bool = True
     next_sentence: bool | None = None
     pooler: bool | None = None
@@ -90,8 +93,9 @@ class BERTConfig:
             raise ValueError("next_sentence reads what the pooler gives: pooler=True")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout {self.dropout} is not in [0, 1)")
-        if not 0 < self.norm_eps < inf:
-            raise ValueError(f"norm_eps {self.norm_eps} is not positive")
+        for name in ("norm_eps", "init_std"):
+            if not 0 < getattr(self, name) < inf:
+                raise ValueError(f"{name} {getattr(self, name)} is not positive")
 
     @property
     def type_count(self) -> int:

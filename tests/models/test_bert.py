@@ -359,6 +359,8 @@ def test_weights_begin_as_released_with_the_paper() -> None:
     table = model.embedding.weight
     assert table.abs().max() <= 0.04 and 0.015 < table.std() < 0.02
     assert not table[3].any() and table[2].any()
+    wide = BERT(BERTConfig(500, 8, 1, 2, 64, init_std=0.2)).blocks[0].attention.key
+    assert 0.15 < wide.weight.std() < 0.2
     assert not any(p.any() for name, p in model.named_parameters() if "bias" in name)
 
 
@@ -374,6 +376,7 @@ def test_weights_begin_as_released_with_the_paper() -> None:
         ({"pooler": False}, "pooler=True"),
         ({"dropout": 1.0}, r"dropout 1.0 is not in \[0, 1\)"),
         ({"norm_eps": 0.0}, "norm_eps 0.0 is not positive"),
+        ({"init_std": -1.0}, "init_std -1.0 is not positive"),
     ],
 )
 def test_bad_configurations_are_named(changes: dict[str, object], message: str) -> None:

@@ -100,6 +100,7 @@ def config_from_hf(hf: Mapping[str, Any], names: Collection[str]) -> BERTConfig:
         hidden=hf["intermediate_size"],
         dropout=hf.get("hidden_dropout_prob", 0.1),
         norm_eps=hf.get("layer_norm_eps", 1e-12),
+        init_std=hf.get("initializer_range", 0.02),
         masked_head=any(name.startswith(HEAD[style] + ".") for name in names),
         next_sentence=f"{NEXT_SENTENCE}.weight" in names,
         pooler=f"{style}.pooler.dense.weight" in names,
@@ -133,6 +134,7 @@ def config_to_hf(config: BERTConfig) -> dict[str, Any]:
         "hidden_dropout_prob": config.dropout,
         "attention_probs_dropout_prob": config.dropout,
         "layer_norm_eps": config.norm_eps,
+        "initializer_range": config.init_std,
         "tie_word_embeddings": config.tied,
         # Which ids begin and end a text is known to the tokenizer, not to the model.
         "bos_token_id": None,
