@@ -104,25 +104,25 @@ print(f"{'BERT base':14}{base_parameters:12,}")
 
 # %% train tolerance=0.2
 from llm import TrainConfig, Trainer
-from llm.text.masking import SentencePairs
-from llm.train.objectives import masked_and_next_sentence
+from llm.text.masking import MaskedTexts
+from llm.train.objectives import masked_token
 
-steps = 800
-pairs = SentencePairs(documents, masking, context=24, batch_size=32)
+steps = 500
+rows = [[marks.begin, *ids, marks.end] for document in documents for ids in document]
+texts = MaskedTexts(rows, masking, batch_size=64)
 rates = {"optimizer": "muon", "lr": 0.02, "embedding_lr": 0.01, "other_lr": 0.005}
 config = TrainConfig(steps=steps, schedule="linear", warmup=50, **rates)
-both = masked_and_next_sentence
-records = Trainer(bert, pairs, config=config, objective=both).fit()
+records = Trainer(bert, texts, config=config, objective=masked_token).fit()
 bert.eval()
 losses = [record["loss"] for record in records]
 bert_parameters = sum(bert.parameter_count().values())
 print(f"{bert_parameters:,} parameters, loss {losses[0]:.2f} to {losses[-1]:.2f}")
 
 # %% parts tolerance=0.2
-tests = SentencePairs(held_out, masking, context=24, batch_size=1000, seed=1)(0)
+new_rows = [[marks.begin, *ids, marks.end] for document in held_out for ids in document]
+tests = MaskedTexts(new_rows, masking, batch_size=2000, seed=1)(0)
 with torch.no_grad():
-    x = bert.features(tests["ids"], mask=tests["mask"], types=tests["types"])
-    log_p = bert.predict(x).log_softmax(-1)
+    log_p = bert(tests["ids"], mask=tests["mask"]).log_softmax(-1)
 chosen = tests["targets"] != IGNORE
 right = tests["targets"][chosen]
 found = -log_p[chosen].gather(1, right[:, None])[:, 0]
@@ -215,6 +215,17 @@ for name, share in agreement.items():
 
 
 # %% next tolerance=0.1
+from llm.text.masking import SentencePairs
+from llm.train.objectives import masked_and_next_sentence
+
+torch.manual_seed(0)
+paired = BERT(BERTConfig(len(vocabulary), **shape, init_std=std))
+pairs = SentencePairs(documents, masking, context=24, batch_size=32)
+longer = replace(config, steps=800)
+Trainer(paired, pairs, config=longer, objective=masked_and_next_sentence).fit()
+paired.eval()
+
+
 def pair_accuracy(documents, *, same_topic=False):
     """How often the model tells whether B follows A."""
     random, score = Random(2), 0
@@ -231,7 +242,7 @@ def pair_accuracy(documents, *, same_topic=False):
         ids = torch.tensor([[marks.begin, *a, marks.end, *b, marks.end]])
         types = torch.tensor([[0] * (len(a) + 2) + [1] * (len(b) + 1)])
         with torch.no_grad():
-            said = bert.follows(bert.features(ids, types=types)).argmax().item()
+            said = paired.follows(paired.features(ids, types=types)).argmax().item()
         score += said == label
     return score / 1000
 
@@ -249,7 +260,9 @@ next_accuracy = {
 next_ceiling = 1 - 0.5 / len(forms)  # a random B shares the topic so often
 for name, share in next_accuracy.items():
     print(f"{name:15} {share:.1%}")
+paired_verb = accuracy("verb", paired)
 print(f"by topic alone  {next_ceiling:.1%}")
+print(f"masked verbs    {paired_verb:.1%}")
 next_trained, next_same = next_accuracy.values()
 
 # %% attention tolerance=0.5
