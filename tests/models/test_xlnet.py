@@ -22,7 +22,7 @@ from llm.models.xlnet import XLNet, XLNetConfig
 from llm.nn import permutation_mask
 from llm.text.permutation import draw_orders
 from llm.train import TrainConfig, Trainer
-from llm.train.objectives import cross_entropy, permuted
+from llm.train.objectives import cross_entropy, permuted_token
 
 V, T, K = 19, 9, 4
 SHAPES: dict[str, dict[str, Any]] = {
