@@ -41,3 +41,13 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Loss:
         reduction="sum",
     )
     return Loss(total, (targets != IGNORE).sum())
+
+
+def text_to_text(model: nn.Module, batch: Batch) -> Loss:
+    """Cross-entropy of each target token: -log p(targets | source, targets before).
+
+    Teacher forcing: `batch` holds "ids", the targets one place later, next to "source",
+    "mask" and "targets". See `llm.text.pairs`.
+    """
+    logits = model(batch["source"], batch["ids"], mask=batch["mask"])  # (B, T, V)
+    return cross_entropy(logits, batch["targets"])
