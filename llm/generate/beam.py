@@ -14,6 +14,7 @@ our search returns what its search returns.
 
 import math
 from collections.abc import Collection
+from itertools import count
 from typing import NamedTuple
 
 import torch
@@ -102,7 +103,7 @@ def search(
     candidates = (1 + max(len(stop), 1)) * beams
     with evaluating(model):
         writer = writer_of(model, rows, max_tokens=max_tokens, cache=cache)
-        for written in range(1, max_tokens + 1):
+        for written in count(1):
             running = [one for one in searches if not one.closed]
             log_p = writer.logits().float().log_softmax(-1)  # (all that grow, V)
             origins, tokens, first = [], [], 0
@@ -124,16 +125,16 @@ def search(
 
 
 def best(
-    growing: list[Hypothesis], log_p: Tensor, count: int
+    growing: list[Hypothesis], log_p: Tensor, candidates: int
 ) -> list[tuple[float, int, int]]:
-    """The `count` most likely texts of one token more, best first.
+    """The `candidates` most likely texts of one token more, best first.
 
     Each is its log-probability, which of `growing` it extends, and the token; `log_p`
     is what the model gives each token after each of them, (growing, V).
     """
     before = log_p.new_tensor([text.score for text in growing])[:, None]
     total = (before + log_p).flatten()  # (growing · V,)
-    top = total.topk(min(count, len(total)))
+    top = total.topk(min(candidates, len(total)))
     V = log_p.size(1)
     return [
         (score, place // V, place % V)

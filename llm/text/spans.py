@@ -13,6 +13,7 @@ likely.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -169,4 +170,5 @@ def count_spans(
 def split(total: int, parts: int, *, random: np.random.Generator) -> list[int]:
     """Cut `total` into `parts` of 1 at least, each way equally likely."""
     cuts = 1 + random.choice(total - 1, size=parts - 1, replace=False)
-    return np.diff([0, *sorted(cuts.tolist()), total]).tolist()
+    places = [0, *sorted(int(cut) for cut in cuts), total]
+    return [b - a for a, b in pairwise(places)]

@@ -15,15 +15,39 @@ _begin = time.process_time()
 words = "Thank you for inviting me to your party last week".split()
 table = [*words, "⟨X⟩", "⟨Y⟩", "⟨Z⟩"]
 sentinels = [10, 11, 12]
-drawn = np.random.default_rng(4)
-source, target = corrupt(range(10), sentinels=sentinels, random=drawn, rate=0.3)
+drawn = np.random.default_rng(0)
+source, target = corrupt(
+    range(10), sentinels=sentinels, random=drawn, rate=0.3, length=1.5
+)
 print("source ", *(table[i] for i in source))
 print("target ", *(table[i] for i in target))
 back = restore(source, target, sentinels=sentinels)
 print("back   ", *(table[i] for i in back))
 
+# %% figure
+import matplotlib.pyplot as plt
+
+fig, ax = plt.subplots(figsize=(7.5, 1.7))
+rows = {"text": list(range(10)), "source": source, "target": target}
+cut = [token for token in target if token < 10]
+for y, (name, row) in enumerate(rows.items()):
+    ax.text(0, -y, name, ha="right", va="center")
+    x = 0.3
+    for token in row:
+        word = table[token]
+        wide = 0.24 + 0.17 * len(word)
+        colour = "C1" if token >= 10 else "C0" if token in cut else "0.6"
+        place = (x, -y - 0.35)
+        ax.add_patch(plt.Rectangle(place, wide, 0.7, color=colour, alpha=0.3, lw=0))
+        ax.text(x + wide / 2, -y, word, ha="center", va="center")
+        x += wide + 0.08
+ax.set(xlim=(-1, 12), ylim=(-2.5, 0.5))
+ax.axis("off")
+fig.tight_layout()
+
 # %% cut
 from collections import Counter
+from itertools import pairwise
 
 long = range(1000)
 many = range(1000, 1200)
@@ -31,7 +55,7 @@ cuts = [corrupt(long, sentinels=many, random=drawn) for _ in range(200)]
 lengths = Counter()
 for _, target in cuts:
     places = [i for i, token in enumerate(target) if token >= 1000]
-    lengths.update(b - a - 1 for a, b in zip(places, places[1:]))
+    lengths.update(b - a - 1 for a, b in pairwise(places))
 spans = lengths.total()
 cut_share = sum(length * count for length, count in lengths.items()) / (200 * 1000)
 mean_length = sum(length * count for length, count in lengths.items()) / spans
@@ -113,11 +137,11 @@ def pair_of(task, draw):
 
 
 def mixture(*tasks):
-    """A function from the number of a step to 96 examples, of all tasks alike."""
+    """A function from the number of a step to 64 examples, of all tasks alike."""
 
     def data(step):
         draw = random.Random(step)
-        pairs = [pair_of(tasks[i % len(tasks)], draw) for i in range(96)]
+        pairs = [pair_of(tasks[i % len(tasks)], draw) for i in range(64)]
         return to_batch(pairs, start=START)
 
     return data
@@ -134,13 +158,13 @@ def train(data, steps):
     torch.manual_seed(0)
     shape = {"layers": 2, "heads": 4, "width": 64, "feedforward": "geglu"}
     model = T5(T5Config(len(names), **shape, hidden=176, farthest=32))
-    rates = TrainConfig(steps=steps, lr=LR, schedule="linear", warmup=steps // 10)
-    records = Trainer(model, data, config=rates, objective=text_to_text).fit()
+    rates = {"optimizer": "muon", "lr": 0.02, "embedding_lr": 0.02}
+    config = TrainConfig(steps=steps, schedule="linear", warmup=20, **rates)
+    records = Trainer(model, data, config=config, objective=text_to_text).fit()
     return model.eval(), [record["loss"] for record in records]
 
 
-LR = 3e-3
-steps = 600
+steps = 750
 _start = time.process_time()
 model, losses = train(mixture(*TASKS), steps)
 _train_seconds = time.process_time() - _start
@@ -163,6 +187,43 @@ def exact(model, task, count=200):
 shares = {task: exact(model, task) for task in TASKS}
 for task, share in shares.items():
     print(f"{task:<10} {share:.3f}")
+
+# %% prefix tolerance=any
+numbers = [42, 7, 90]
+spelt = listed(numbers, english)
+asked = {
+    "translate": ["translate", ":"],
+    "summarise": ["summarise", ":"],
+    "answer": ["answer", ":", "after", "seven", "?"],
+}
+sources = [
+    [*(ids[word] for word in [*prefix, *spelt]), END] for prefix in asked.values()
+]
+written = generate(model, sources, max_tokens=24, temperature=0, stop=[END])
+print("       list", *spelt)
+for task, text in zip(asked, written):
+    print(f"{task:>11}", *(names[i] for i in text[:-1]))
+
+# %% alone tolerance=0.5
+alone = {}
+for task in TASKS:
+    expert, _ = train(mixture(task), steps // len(TASKS))
+    alone[task] = exact(expert, task)
+    print(f"{task:<10} together {shares[task]:.3f}, alone {alone[task]:.3f}")
+
+# %% bias tolerance=any
+distance = torch.arange(-20, 21)
+fig, axes = plt.subplots(1, 2, figsize=(7, 2.6), sharey=True)
+for ax, (name, stack) in zip(
+    axes, {"encoder": model.encoder, "decoder": model.decoder}.items()
+):
+    relative = stack.relative
+    seen = distance if name == "encoder" else distance[distance <= 0]
+    bias = relative.table.weight[relative.bucket(seen)].detach()  # (distances, H)
+    ax.plot(seen, bias)
+    ax.set(title=name, xlabel="distance")
+axes[0].set_ylabel("bias")
+fig.tight_layout()
 
 # %% seconds tolerance=any
 _seconds = time.process_time() - _begin

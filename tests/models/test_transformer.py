@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from llm.models import GPT, GPTConfig, Transformer, TransformerConfig
 from llm.nn import Block, MultiHeadAttention
 
+# torch's own stack says so for every shape that its fast path does not take.
+pytestmark = pytest.mark.filterwarnings("ignore:enable_nested_tensor")
 V, CONTEXT = 17, 12
 CONFIGS = {
     "square": TransformerConfig(V, CONTEXT, 2, 4, 16),
