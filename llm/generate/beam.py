@@ -74,9 +74,10 @@ def beam_search(
         stop=stop,
         cache=cache,
     )
-    best = [hypotheses[0].tokens for hypotheses in found]
     texts = begun(model, to_rows(ids))
-    return from_rows([a + b for a, b in zip(texts, best, strict=True)], like=ids)
+    for text, hypotheses in zip(texts, found, strict=True):
+        text += hypotheses[0].tokens
+    return from_rows(texts, like=ids)
 
 
 @torch.inference_mode()
@@ -191,7 +192,8 @@ class Beams:
     def can_improve(self) -> bool:
         """Whether the best that grows would, if it ended here, displace one done.
 
-        A heuristic: with α above 0, a text may yet score better when it is longer.
+        A heuristic, the default of `transformers`: with α above 0, a text may yet score
+        better when it is longer.
         """
         if not self.growing or len(self.done) < self.beams:
             return bool(self.growing)
