@@ -1,7 +1,7 @@
 """Labels against brute force and hand values."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm.metrics import accuracy, calibration_error, label_scores, macro_f1
@@ -15,6 +15,7 @@ PAIRS = st.lists(
 )
 
 
+@settings(max_examples=1000)
 @given(PAIRS)
 def test_macro_f1_is_the_mean_over_labels_by_definition(pairs):
     truth, predicted = zip(*pairs, strict=True)
@@ -35,6 +36,7 @@ def test_scores_of_each_label_by_hand():
     assert scores["c"] == (0, 0, 0)
 
 
+@settings(max_examples=1000)
 @given(
     st.lists(
         st.tuples(st.sampled_from([i / 40 for i in range(41)]), st.booleans()),
