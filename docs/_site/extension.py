@@ -17,6 +17,7 @@ import api
 import curriculum
 import glossary
 import mathml
+import notebooks
 import quiz
 import quote
 from fences import Fences
@@ -27,7 +28,12 @@ from results import InlineResults
 for plain in (Name, Operator, Punctuation, Text, Whitespace):
     STANDARD_TYPES[plain] = ""
 
-MAKERS = {"math": mathml.display, "quiz": quiz.quiz, "map": curriculum.draw_map}
+MAKERS = {
+    "math": mathml.display,
+    "quiz": quiz.quiz,
+    "map": curriculum.draw_map,
+    "record": notebooks.draw,
+}
 
 
 class Copies(Treeprocessor):  # type: ignore[misc]

@@ -34,12 +34,10 @@ from extension import Notes
 from page import Page
 
 SEARCH = {"en": "Search", "zh": "搜索"}
-NOTEBOOK = {"en": "Notebook: {}", "zh": "Notebook：{}"}
 ROOT = Path(__file__).resolve().parents[2]
 command: Literal["build", "gh-deploy", "serve"] = "build"
 
-for noisy in ("jieba", "mkdocs.plugins.mkdocs_jupyter"):
-    logging.getLogger(noisy).setLevel(logging.WARNING)
+logging.getLogger("jieba").setLevel(logging.WARNING)
 
 
 def on_startup(*, command: str, dirty: bool) -> None:
@@ -71,20 +69,11 @@ def on_pre_build(config: MkDocsConfig) -> None:
         raise PluginError("a snippet failed: its traceback is above")
 
 
-@event_priority(50)
-def before_jupyter(files: Files, config: MkDocsConfig) -> Files:
-    notebooks.add(files, config, root=ROOT)
-    api.add(files, config, languages.language_of(config), root=ROOT)
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    language = languages.language_of(config)
+    notebooks.add(files, config, language, root=ROOT)
+    api.add(files, config, language, root=ROOT)
     return files
-
-
-@event_priority(-50)
-def after_jupyter(files: Files, config: MkDocsConfig) -> Files:
-    notebooks.settle(files, root=ROOT)
-    return files
-
-
-on_files = CombinedEvent(before_jupyter, after_jupyter)
 
 
 def on_page_markdown(
@@ -103,14 +92,9 @@ def on_page_markdown(
 def on_page_content(
     html: str, page: SitePage, config: MkDocsConfig, files: Files
 ) -> str:
-    """Lighten notebooks; describe every page by its first paragraph."""
+    """Describe every page by its first paragraph."""
     # An empty corner of a table heads nothing.
     html = re.sub(r"<th([^>]*)></th>", r"<td\1></td>", html)
-    if page.file.src_uri.startswith(notebooks.FOLDER):
-        html = notebooks.lighten(html)
-        slug = page.file.src_uri.removeprefix(notebooks.FOLDER).removesuffix(".ipynb")
-        page.title = NOTEBOOK[languages.language_of(config)].format(slug)
-        page.meta["search"] = {"exclude": True}
     if page.file.src_uri.startswith(api.FOLDER):
         source, language = (
             config.extra["notes"].source_url,

@@ -14,6 +14,7 @@ import ast
 import html
 import re
 import textwrap
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,9 @@ def quote(fence: Fence, context: Context) -> list[str]:
     made = [context.stash(f'<div class="quote"{copied}>')]
     if show != "only":
         made += ["", context.stash(_title(source, context)), ""]
-        made += _code(source, fence.language, options.get("hl"))
+        lines = source.text.splitlines()
+        chosen = _lines_with(options["hl"], lines, source) if options.get("hl") else ()
+        made += code(lines, fence.language, chosen)
     if outputs:
         made += ["", context.stash(_shown(source, outputs, options, context)), ""]
     elif "alt" in options:
@@ -174,12 +177,9 @@ def tests_of(path: str, *, root: Path) -> str | None:
     return found if (root / found).is_file() else None
 
 
-def _code(source: Source, language: str, highlight: str | None) -> list[str]:
-    lines = source.text.splitlines()
-    marks = ""
-    if highlight:
-        chosen = sorted(_lines_with(highlight, lines, source))
-        marks = f' hl_lines="{" ".join(map(str, chosen))}"'
+def code(lines: list[str], language: str, chosen: Collection[int] = ()) -> list[str]:
+    """A fenced block, its ``chosen`` lines highlighted."""
+    marks = f' hl_lines="{" ".join(map(str, sorted(chosen)))}"' if chosen else ""
     ticks = "`" * 3
     while any(ticks in line for line in lines):
         ticks += "`"
@@ -206,20 +206,31 @@ def _shown(
     alts = options["alt"].split(" | ") if options.get("alt") else []
     parts = []
     for output in outputs:
-        data = output.get("data", {})
-        if svg := data.get("image/svg+xml"):
+        if svg := drawing(output):
             if not alts:
                 raise PageError(f'{source.label} draws a figure: describe it, alt="…"')
-            parts.append(_figure("".join(svg), alts.pop(0), context))
+            parts.append(figure(svg, alts.pop(0), context))
         else:
-            text = "".join(output.get("text", data.get("text/plain", ""))).rstrip("\n")
-            parts.append(f'<pre tabindex="0">{html.escape(text, quote=False)}</pre>')
+            parts.append(printed(output))
     if alts:
         raise PageError(f"{source.label} draws fewer figures than alt= has")
     return f'<div class="output">{"".join(parts)}{_provenance(source, context)}</div>'
 
 
-def _figure(svg: str, alt: str, context: Context) -> str:
+def drawing(output: dict[str, Any]) -> str:
+    """The figure of a cell's output; empty where it is text."""
+    return "".join(output.get("data", {}).get("image/svg+xml", ""))
+
+
+def printed(output: dict[str, Any]) -> str:
+    """The text of a cell's output."""
+    text = "".join(output.get("text", output.get("data", {}).get("text/plain", "")))
+    shown = html.escape(text.rstrip("\n"), quote=False)
+    return f'<pre tabindex="0">{shown}</pre>'
+
+
+def figure(svg: str, alt: str, context: Context) -> str:
+    """A figure in the page's language, described."""
     context.figures += 1
     prefix = f"f{context.figures}"
     placed = figures.place(svg, prefix=prefix, alt=alt, labels=context.page.labels)
