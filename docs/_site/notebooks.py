@@ -45,20 +45,18 @@ def draw(fence: Fence, context: Context) -> list[str]:
     notebook = records.load(records.script_of(slug, root=context.root))
     made: list[str] = []
     for cell in notebook["cells"] if notebook else []:
-        lines = "".join(cell["source"]).splitlines()
+        source = "".join(cell["source"])
         if cell["cell_type"] == "code":
-            lines = _cell(cell, lines, context)
-        made += ["", *lines, ""]
+            source = context.stash(_cell(cell, source, context))
+        made += ["", *source.splitlines(), ""]
     return made
 
 
-def _cell(cell: dict[str, Any], lines: list[str], context: Context) -> list[str]:
-    made = [context.stash(f'<div class="quote" id="{cell["id"]}">'), ""]
-    made += [*quote.code(lines, "python"), ""]
+def _cell(cell: dict[str, Any], source: str, context: Context) -> str:
     shown = "".join(_output(output, context) for output in cell["outputs"])
-    if shown:
-        made += [context.stash(f'<div class="output">{shown}</div>'), ""]
-    return [*made, context.stash("</div>")]
+    output = f'<div class="output">{shown}</div>' if shown else ""
+    code = quote.code(source, "python")
+    return f'<div class="quote" id="{cell["id"]}">{code}{output}</div>'
 
 
 def _output(output: dict[str, Any], context: Context) -> str:
