@@ -208,7 +208,8 @@ def code(text: str, language: str, chosen: tuple[int, ...] = ()) -> str:
     lexer = get_lexer_by_name(language or "text")
     style = f"language-{lexer.aliases[0]} highlight"
     formatter = HtmlFormatter(cssclass=style, hl_lines=chosen, wrapcode=True)
-    return pygments.highlight(text, lexer, formatter).rstrip()
+    drawn: str = pygments.highlight(text, lexer, formatter)
+    return drawn.rstrip()
 
 
 def _lines_with(text: str, lines: list[str], source: Source) -> set[int]:
