@@ -3,10 +3,13 @@ What pages are made of lives in the Markdown extension, not here."""
 
 from __future__ import annotations
 
+import functools
 import logging
+import multiprocessing
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from html import escape, unescape
 from pathlib import Path
 from textwrap import shorten
@@ -17,8 +20,10 @@ from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
+from mkdocs.livereload import LiveReloadServer
 from mkdocs.plugins import CombinedEvent, event_priority
 from mkdocs.structure.files import Files
+from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page as SitePage
 
 import api
@@ -29,6 +34,7 @@ import fonts
 import languages
 import notebooks
 import records
+import reload
 import runner
 from extension import Notes
 from page import Page
@@ -70,10 +76,46 @@ def on_pre_build(config: MkDocsConfig) -> None:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add what exists nowhere as a file; start the other languages beside the first."""
     language = languages.language_of(config)
     notebooks.add(files, config, language, root=ROOT)
     api.add(files, config, language, root=ROOT)
+    if language == languages.FIRST:
+        config.extra["others"] = _start_others(config)
     return files
+
+
+def _start_others(config: MkDocsConfig) -> dict[str, Callable[[], None]]:
+    """Begin the languages but the first; how to finish each, by its folder.
+
+    Each has a process of its own beside this one. A server builds them itself, after
+    the first: it needs what they leave to rebuild single pages.
+    """
+    finish: dict[str, Callable[[], None]] = {}
+    for language, folder in languages.FOLDERS.items():
+        work = functools.partial(_build_other, config, language, folder)
+        if language != languages.FIRST:
+            finish[folder] = work if command == "serve" else _beside(work, folder)
+    return finish
+
+
+def _beside(work: Callable[[], None], folder: str) -> Callable[[], None]:
+    """Begin work in a process of its own; how to wait for its end."""
+    context = multiprocessing.get_context("fork")
+    process = context.Process(target=work, daemon=True)  # it ends when this one does
+    process.start()
+
+    def wait() -> None:
+        process.join()
+        if process.exitcode:
+            raise PluginError(f"the pages of {folder} failed: the reason is above")
+
+    return wait
+
+
+def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
+    config.extra["navigation"] = nav
+    return nav
 
 
 def on_page_markdown(
@@ -147,6 +189,8 @@ def on_env(
     # For 404.html and sitemap.xml, which are no pages.
     env.globals["versions"] = languages.versions(config, "")
     env.globals["versions_of"] = lambda url: languages.versions(config, url)
+    nav = config.extra["navigation"]
+    reload.built[languages.language_of(config)] = reload.Site(config, files, nav, env)
     return env
 
 
@@ -157,16 +201,18 @@ def on_post_page(output: str, page: SitePage, config: MkDocsConfig) -> str:
 
 
 def on_post_build(config: MkDocsConfig) -> None:
-    """Finish this language's files; after the first language, build the others."""
-    site = Path(config.site_dir)
-    assets.patch(site)
-    assets.slim(site)
-    fonts.write(site, root=ROOT)
-    if languages.language_of(config) != languages.FIRST:
+    """Wait for the other languages, then finish the files of all."""
+    if "part" in config.extra:
         return
-    for language, folder in languages.FOLDERS.items():
-        if language != languages.FIRST:
-            _build_other(config, language, folder)
+    site = Path(config.site_dir)
+    sites = [site]
+    for folder, finish in config.extra.get("others", {}).items():
+        finish()
+        sites.append(site / folder)
+    for made in sites:
+        assets.patch(made)
+        assets.slim(made)
+        fonts.write(made, root=ROOT)
 
 
 def _build_other(config: MkDocsConfig, language: str, folder: str) -> None:
@@ -177,6 +223,15 @@ def _build_other(config: MkDocsConfig, language: str, folder: str) -> None:
         site_url=f"{config.site_url}{folder}",
         strict=config.strict,
     )
+    other.extra["part"] = True  # the first language finishes its files
     other.plugins.on_startup(command=command, dirty=False)
     build(other, serve_url=other.site_url if command == "serve" else None)
     other.plugins.on_shutdown()
+
+
+def on_serve(
+    server: LiveReloadServer, *, config: MkDocsConfig, builder: Callable[[], None]
+) -> LiveReloadServer:
+    watched = [config.docs_dir, str(config.config_file_path), *config.watch]
+    server.builder = reload.builder(builder, watched)
+    return server

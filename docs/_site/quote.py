@@ -21,6 +21,7 @@ from typing import Any
 
 import pygments
 from pygments.formatters import HtmlFormatter
+from pygments.lexer import Lexer
 from pygments.lexers import get_lexer_by_name
 
 import cells
@@ -198,18 +199,24 @@ def tests_of(path: str, *, root: Path) -> str | None:
     return found if (root / found).is_file() else None
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=4096)
 def code(text: str, language: str, chosen: tuple[int, ...] = ()) -> str:
     """A block of code in colours, its ``chosen`` lines highlighted.
 
-    Superfences would draw the same; the note, its notebook and the other language show
-    the same cells, and colouring is a third of the time that a page takes.
+    Superfences would draw the same; but a note and its notebook show the same cells,
+    and colouring them is the largest part of the time that a page takes.
     """
-    lexer = get_lexer_by_name(language or "text")
-    style = f"language-{lexer.aliases[0]} highlight"
-    formatter = HtmlFormatter(cssclass=style, hl_lines=chosen, wrapcode=True)
+    lexer, formatter = _painter(language or "text")
+    formatter.hl_lines = set(chosen)
     drawn: str = pygments.highlight(text, lexer, formatter)
     return drawn.rstrip()
+
+
+@functools.cache
+def _painter(language: str) -> tuple[Lexer, HtmlFormatter[str]]:
+    lexer = get_lexer_by_name(language)
+    style = f"language-{lexer.aliases[0]} highlight"
+    return lexer, HtmlFormatter(cssclass=style, wrapcode=True)
 
 
 def _lines_with(text: str, lines: list[str], source: Source) -> set[int]:
