@@ -37,7 +37,7 @@ import records
 import reload
 import runner
 from extension import Notes
-from page import Page
+from page import Page, labels_of
 
 SEARCH = {"en": "Search", "zh": "搜索"}
 ROOT = Path(__file__).resolve().parents[2]
@@ -122,11 +122,12 @@ def on_page_markdown(
     markdown: str, page: SitePage, config: MkDocsConfig, files: Files
 ) -> str:
     """Tell the extension which page comes next."""
+    language = languages.language_of(config)
     config.extra["notes"].page = Page(
         page.file.src_uri.removesuffix(".md"),
-        languages.language_of(config),
+        language,
         page.url,
-        page.meta.get("labels", {}),
+        labels_of(page.meta, f"docs/{language}/{page.file.src_uri}"),
     )
     return markdown
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.structure.files import File, Files
+from mkdocs.structure.files import File, Files, InclusionLevel
 
 import figures
 import quote
@@ -30,12 +30,12 @@ def add(files: Files, config: MkDocsConfig, language: Language, *, root: Path) -
                 f'---\ntitle: "{TITLE[language].format(slug)}"\n'
                 f"search: {{exclude: true}}\n---\n\n```record\n{slug}\n```\n"
             )
-            page = f"{FOLDER}{slug}"
-            files.append(File.generated(config, f"{page}.md", content=text))
-            download = f"{page}/{record.name}"
+            page, out = f"{FOLDER}{slug}", InclusionLevel.NOT_IN_NAV
             files.append(
-                File.generated(config, download, abs_src_path=str(record)),
+                File.generated(config, f"{page}.md", content=text, inclusion=out)
             )
+            download = f"{page}/{record.name}"
+            files.append(File.generated(config, download, abs_src_path=str(record)))
 
 
 def draw(fence: Fence, context: Context) -> list[str]:
