@@ -4,6 +4,7 @@ What pages are made of lives in the Markdown extension, not here."""
 from __future__ import annotations
 
 import functools
+import gc
 import logging
 import multiprocessing
 import re
@@ -48,6 +49,9 @@ logging.getLogger("jieba").setLevel(logging.WARNING)
 
 def on_startup(*, command: str, dirty: bool) -> None:
     globals()["command"] = command
+    # Pages and syntax trees are many small objects that stay: to look through them all
+    # for garbage every 700 new ones, as Python does, is an eighth of the build.
+    gc.set_threshold(200_000, 20, 20)
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
