@@ -17,7 +17,6 @@ import api
 import curriculum
 import glossary
 import mathml
-import notebooks
 import quiz
 import quote
 from fences import Fences
@@ -28,12 +27,7 @@ from results import InlineResults
 for plain in (Name, Operator, Punctuation, Text, Whitespace):
     STANDARD_TYPES[plain] = ""
 
-MAKERS = {
-    "math": mathml.display,
-    "quiz": quiz.quiz,
-    "map": curriculum.draw_map,
-    "record": notebooks.draw,
-}
+MAKERS = {"math": mathml.display, "quiz": quiz.quiz, "map": curriculum.draw_map}
 
 
 class Copies(Treeprocessor):  # type: ignore[misc]

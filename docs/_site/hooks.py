@@ -41,10 +41,12 @@ from extension import Notes
 from page import Page, labels_of
 
 SEARCH = {"en": "Search", "zh": "搜索"}
+NOTEBOOK = {"en": "Notebook: {}", "zh": "Notebook：{}"}
 ROOT = Path(__file__).resolve().parents[2]
 command: Literal["build", "gh-deploy", "serve"] = "build"
 
-logging.getLogger("jieba").setLevel(logging.WARNING)
+for noisy in ("jieba", "mkdocs.plugins.mkdocs_jupyter", "mkdocs.mkdocs-jupyter"):
+    logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
 def on_startup(*, command: str, dirty: bool) -> None:
@@ -79,14 +81,24 @@ def on_pre_build(config: MkDocsConfig) -> None:
         raise PluginError("a snippet failed: its traceback is above")
 
 
-def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add what exists nowhere as a file; start the other languages beside the first."""
-    language = languages.language_of(config)
-    notebooks.add(files, config, language, root=ROOT)
-    api.add(files, config, language, root=ROOT)
-    if language == languages.FIRST:
+@event_priority(50)
+def before_jupyter(files: Files, config: MkDocsConfig) -> Files:
+    """Add what exists nowhere in the folder of the pages."""
+    notebooks.add(files, config, root=ROOT)
+    api.add(files, config, languages.language_of(config), root=ROOT)
+    return files
+
+
+@event_priority(-50)
+def after_jupyter(files: Files, config: MkDocsConfig) -> Files:
+    """Start the other languages beside the first."""
+    notebooks.settle(files, root=ROOT)
+    if languages.language_of(config) == languages.FIRST:
         config.extra["others"] = _start_others(config)
     return files
+
+
+on_files = CombinedEvent(before_jupyter, after_jupyter)
 
 
 def _start_others(config: MkDocsConfig) -> dict[str, Callable[[], None]]:
@@ -139,9 +151,14 @@ def on_page_markdown(
 def on_page_content(
     html: str, page: SitePage, config: MkDocsConfig, files: Files
 ) -> str:
-    """Describe every page by its first paragraph."""
+    """Finish notebooks; describe every page by its first paragraph."""
     # An empty corner of a table heads nothing.
     html = re.sub(r"<th([^>]*)></th>", r"<td\1></td>", html)
+    if page.file.src_uri.startswith(notebooks.FOLDER):
+        html = notebooks.finish(html)
+        slug = page.file.src_uri.removeprefix(notebooks.FOLDER).removesuffix(".ipynb")
+        page.title = NOTEBOOK[languages.language_of(config)].format(slug)
+        page.meta["search"] = {"exclude": True}
     if page.file.src_uri.startswith(api.FOLDER):
         source, language = (
             config.extra["notes"].source_url,

@@ -239,31 +239,20 @@ def _shown(
     alts = options["alt"].split(" | ") if options.get("alt") else []
     parts = []
     for output in outputs:
-        if svg := drawing(output):
+        data = output.get("data", {})
+        if svg := data.get("image/svg+xml"):
             if not alts:
                 raise PageError(f'{source.label} draws a figure: describe it, alt="…"')
-            parts.append(figure(svg, alts.pop(0), context))
+            parts.append(_figure("".join(svg), alts.pop(0), context))
         else:
-            parts.append(printed(output))
+            text = "".join(output.get("text", data.get("text/plain", ""))).rstrip("\n")
+            parts.append(f'<pre tabindex="0">{html.escape(text, quote=False)}</pre>')
     if alts:
         raise PageError(f"{source.label} draws fewer figures than alt= has")
     return f'<div class="output">{"".join(parts)}{_provenance(source, context)}</div>'
 
 
-def drawing(output: dict[str, Any]) -> str:
-    """The figure of a cell's output; empty where it is text."""
-    return "".join(output.get("data", {}).get("image/svg+xml", ""))
-
-
-def printed(output: dict[str, Any]) -> str:
-    """The text of a cell's output."""
-    text = "".join(output.get("text", output.get("data", {}).get("text/plain", "")))
-    shown = html.escape(text.rstrip("\n"), quote=False)
-    return f'<pre tabindex="0">{shown}</pre>'
-
-
-def figure(svg: str, alt: str, context: Context) -> str:
-    """A figure in the page's language, described."""
+def _figure(svg: str, alt: str, context: Context) -> str:
     context.figures += 1
     prefix = f"f{context.figures}"
     placed = figures.place(svg, prefix=prefix, alt=alt, labels=context.page.labels)

@@ -69,10 +69,11 @@ def test_a_page_that_fails_is_still_to_be_built(served: Served) -> None:
     assert served.full == []
 
 
-def test_a_title_code_and_a_new_page_concern_every_page(served: Served) -> None:
+def test_title_code_record_and_new_page_concern_every_page(served: Served) -> None:
     for file, old, new in (
         ("docs/en/text/bpe.md", "# ", "# Other "),
         ("llm/attention.py", '"""', '"""Other '),
+        ("snippets/attention/idea.ipynb", '"outputs"', '"outputs" '),
     ):
         path = served.root / file
         text = path.read_text("utf-8")
