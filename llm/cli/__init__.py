@@ -13,10 +13,10 @@ from typing import NoReturn
 
 import torch
 
-from llm.cli import evaluate, generate, pretrain, tokenizer
+from llm.cli import convert, evaluate, generate, pretrain, tokenizer
 from llm.cli.progress import clear
 
-COMMANDS = (pretrain, generate, evaluate, tokenizer)
+COMMANDS = (pretrain, generate, evaluate, tokenizer, convert)
 # What the user can put right by calling again with something else.
 MISUSE = (
     ValueError,
@@ -26,6 +26,7 @@ MISUSE = (
     NotADirectoryError,
     PermissionError,
     ConnectionError,
+    ImportError,
 )
 
 

@@ -1,7 +1,6 @@
 """`python -m llm generate`: let a model go on with a text."""
 
 import argparse
-import codecs
 import json
 import sys
 from typing import Any
@@ -85,10 +84,13 @@ def run(args: argparse.Namespace) -> None:
         print(json.dumps({"text": text, "ids": ids}, ensure_ascii=False))
         return
     print(args.prompt, end="")
-    # A character may be spread over several tokens: print it when it is whole.
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    ids = list(prompt)
+    shown = len(tok.decode(ids))
     for token in fresh:
-        if token != tok.end:
-            text = decoder.decode(tok.decode_bytes([token]))
-            print(text, end="", flush=sys.stdout.isatty())
-    print(decoder.decode(b"", final=True))
+        ids += [] if token == tok.end else [token]
+        text = tok.decode(ids)
+        # A character may be spread over several tokens: print it when it is whole.
+        if not text.endswith("\N{REPLACEMENT CHARACTER}"):
+            print(text[shown:], end="", flush=sys.stdout.isatty())
+            shown = len(text)
+    print(tok.decode(ids)[shown:])

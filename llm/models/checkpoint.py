@@ -11,14 +11,20 @@ import os
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Model = TypeVar("Model", bound=nn.Module)
+Config = TypeVar("Config", bound="DataclassInstance")
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 # More names than these say nothing new, and the message shall stay one line.
@@ -126,6 +132,54 @@ def checksum(tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> str:
     return f"{crc:08x}"
 
 
+def config_to_json(config: Any, *, model: str) -> dict[str, Any]:
+    """What config.json holds of the dataclass `config`, and which model it is of."""
+    return {"model": model, **asdict(config)}
+
+
+def config_of_json(
+    kind: type[Config], values: Mapping[str, Any], *, model: str, source: Path
+) -> Config:
+    """The configuration that config.json, read from `source`, holds.
+
+    Raises:
+        ValueError: it is of another model, or has unknown keys or bad values.
+    """
+    if "model_type" in values:
+        raise ValueError(f"{source} is of a Hugging Face checkpoint: use from_hf")
+    if values.get("model") != model:
+        found = values.get("model")
+        raise ValueError(f"{source} is of a model {found!r}, and not of a {model!r}")
+    own = {name: value for name, value in values.items() if name != "model"}
+    known = [field.name for field in fields(kind)]
+    if unknown := [name for name in own if name not in known]:
+        raise ValueError(f"{source} has unknown keys {unknown}: known are {known}")
+    try:
+        return kind(**own)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{source}: {error}") from None
+
+
+def save_model(
+    model: nn.Module, directory: str | Path, *, config: Mapping[str, Any]
+) -> None:
+    """Write config.json and model.safetensors, each whole or not at all."""
+    write_json(Path(directory) / CONFIG, config)
+    write_safetensors(Path(directory) / WEIGHTS, weights(model))
+
+
+def load_saved(model: Model, directory: str | Path) -> Model:
+    """Give a new model the weights that `save_model` wrote, and switch dropout off.
+
+    Raises:
+        FileNotFoundError: there is no model.safetensors.
+        ValueError: it is damaged, or does not fit.
+    """
+    path = Path(directory) / WEIGHTS
+    load_weights(model, read_safetensors(path)[0], source=path)
+    return model.eval()
+
+
 def weights(model: nn.Module) -> dict[str, Tensor]:
     """Parameters and saved buffers of `model`; tied ones once, by their first name."""
     first: dict[int, tuple[str, Tensor]] = {}
@@ -148,21 +202,34 @@ def load_weights(
         ValueError: names are missing or unknown, or shapes differ; lists them.
     """
     own = weights(model)
-    shared = [name for name in own if name in tensors]
+    check_fit(own, tensors, source=source)
+    for name in own:
+        own[name].copy_(tensors[name])
+
+
+def check_fit(
+    expected: Mapping[str, Tensor],
+    found: Mapping[str, Tensor],
+    *,
+    source: str | Path,
+) -> None:
+    """Refuse tensors that are not, by name and shape, the expected ones.
+
+    Raises:
+        ValueError: names are missing or unknown, or shapes differ; lists them.
+    """
     faults = {
-        "missing": [name for name in own if name not in tensors],
-        "unknown": [name for name in tensors if name not in own],
+        "missing": [name for name in expected if name not in found],
+        "unknown": [name for name in found if name not in expected],
         "of another shape": [
-            f"{name} {described(tensors[name])} instead of {described(own[name])}"
-            for name in shared
-            if not alike(tensors[name], own[name])
+            f"{name} {described(found[name])} instead of {described(tensor)}"
+            for name, tensor in expected.items()
+            if name in found and not alike(found[name], tensor)
         ],
     }
     if any(faults.values()):
         lists = "; ".join(f"{kind}: {few(of)}" for kind, of in faults.items() if of)
         raise ValueError(f"{source} does not fit the model: {lists}")
-    for name in shared:
-        own[name].copy_(tensors[name])
 
 
 def alike(a: Tensor, b: Tensor) -> bool:

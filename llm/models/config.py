@@ -1,16 +1,22 @@
 """What a GPT is like: its shape, and its parts in the style of GPT-2 or of Llama."""
 
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from math import ceil, inf
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
+
+from llm.models.checkpoint import config_of_json, config_to_json
+from llm.nn import RopeScaling
+
+Position = Literal["learned", "sinusoids", "rotary", "alibi", "none"]
 
 
 @dataclass(frozen=True)
 class Parts:
     """What a GPT is built from, wherever GPT-2 and Llama differ."""
 
-    position: Literal["learned", "rotary"]
+    position: Position
     norm: Literal["layer", "rms"]
     feedforward: Literal["gelu", "gelu_exact", "swiglu"]
     bias: bool  # in projections and norms
@@ -23,7 +29,7 @@ STYLES = {
 }
 CHOICES = {
     "style": tuple(STYLES),
-    "position": (None, "learned", "rotary"),
+    "position": (None, *get_args(Position)),
     "norm": (None, "layer", "rms"),
     "feedforward": (None, "gelu", "gelu_exact", "swiglu"),
     "bias": (None, True, False),
@@ -47,7 +53,8 @@ class GPTConfig:
         style: "gpt2" or "llama".
         dropout: probability of dropping a feature in training: of the embedding, of
             what a block adds to the stream, and of an attention weight.
-        position: "learned" vectors added to the embedding, or "rotary" attention.
+        position: "learned" vectors or "sinusoids" added to the embedding, "rotary"
+            attention, "alibi" penalties on its scores, or "none".
         norm: "layer" or "rms".
         feedforward: "gelu" (tanh approximation), "gelu_exact" or "swiglu".
         bias: biases in projections and norms.
@@ -55,6 +62,8 @@ class GPTConfig:
         hidden: width inside the feed-forward network; see `hidden_width`.
         norm_eps: what keeps a norm from dividing by zero.
         rope_base: base of the rotary angles.
+        rope_scaling: how they are stretched to a longer context.
+        window: how many of the latest positions attention sees; all when None.
         qk_norm: normalise queries and keys.
         zero_init: begin with output projections of zero instead of small noise, so
             that each block is the identity at first.
@@ -71,7 +80,7 @@ class GPTConfig:
     kv_heads: int | None = None
     style: Literal["gpt2", "llama"] = "gpt2"
     dropout: float = 0.0
-    position: Literal["learned", "rotary"] | None = None
+    position: Position | None = None
     norm: Literal["layer", "rms"] | None = None
     feedforward: Literal["gelu", "gelu_exact", "swiglu"] | None = None
     bias: bool | None = None
@@ -79,13 +88,18 @@ class GPTConfig:
     hidden: int | None = None
     norm_eps: float = 1e-5
     rope_base: float = 10_000.0
+    rope_scaling: RopeScaling | None = None
+    window: int | None = None
     qk_norm: bool = False
     zero_init: bool = False
 
     def __post_init__(self) -> None:
+        if isinstance(self.rope_scaling, dict):  # as config.json holds it
+            scaling = RopeScaling(**self.rope_scaling)
+            object.__setattr__(self, "rope_scaling", scaling)
         for name in ("vocab_size", "context", "layers", "heads", "width"):
             whole(name, getattr(self, name))
-        for name in ("kv_heads", "hidden"):
+        for name in ("kv_heads", "hidden", "window"):
             if getattr(self, name) is not None:
                 whole(name, getattr(self, name))
         for name, allowed in CHOICES.items():
@@ -98,6 +112,10 @@ class GPTConfig:
         if self.kv_heads is not None and self.heads % self.kv_heads:
             raise ValueError(
                 f"heads {self.heads} is not divisible by kv_heads {self.kv_heads}"
+            )
+        if self.parts.position == "sinusoids" and self.width % 2:
+            raise ValueError(
+                f"sinusoids come in pairs of features, and width {self.width} is odd"
             )
         if self.parts.position == "rotary" and self.head_width % 2:
             raise ValueError(
@@ -137,27 +155,16 @@ class GPTConfig:
 
     def as_dict(self) -> dict[str, Any]:
         """What config.json holds."""
-        return {"model": "gpt", **asdict(self)}
+        return config_to_json(self, model="gpt")
 
     @classmethod
-    def of(cls, values: dict[str, Any], *, source: Path) -> Self:
+    def of(cls, values: Mapping[str, Any], *, source: Path) -> Self:
         """The configuration that config.json, read from `source`, holds.
 
         Raises:
             ValueError: it is not that of a GPT, or has unknown keys or bad values.
         """
-        if "model_type" in values:
-            raise ValueError(f"{source} is of a Hugging Face checkpoint: use from_hf")
-        if values.get("model") != "gpt":
-            raise ValueError(f'{source} describes no GPT: "model" is not "gpt"')
-        own = {name: value for name, value in values.items() if name != "model"}
-        known = [field.name for field in fields(cls)]
-        if unknown := [name for name in own if name not in known]:
-            raise ValueError(f"{source} has unknown keys {unknown}: known are {known}")
-        try:
-            return cls(**own)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{source}: {error}") from None
+        return config_of_json(cls, values, model="gpt", source=source)
 
 
 def whole(name: str, value: Any) -> None:

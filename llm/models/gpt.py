@@ -18,30 +18,25 @@ from torch import Tensor, nn
 
 from llm.models.checkpoint import (
     CONFIG,
-    WEIGHTS,
-    load_weights,
+    load_saved,
     read_json,
-    read_safetensors,
-    weights,
-    write_json,
-    write_safetensors,
+    save_model,
 )
 from llm.models.config import GPTConfig
-from llm.models.huggingface import (
-    config_from_hf,
-    config_to_hf,
-    tensors_from_hf,
-    tensors_to_hf,
-)
+from llm.models.huggingface import gpt as huggingface
+from llm.models.huggingface.files import read_checkpoint, write_checkpoint
+from llm.models.huggingface.layout import load_theirs, reading, to_theirs
 from llm.nn import (
     MLP,
     Block,
+    GatedMLP,
     KVCache,
     MultiHeadAttention,
     Rotary,
-    SwiGLU,
+    alibi,
     causal_mask,
     padding_mask,
+    sinusoids,
 )
 from llm.nn.block import Norm
 
@@ -60,21 +55,25 @@ class GPT(nn.Module):
         config: what it was built from.
     """
 
+    sinusoids: Tensor
+
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         self.config = config
         V, C, parts = config.vocab_size, config.width, config.parts
 
         self.embedding = nn.Embedding(V, C)
-        self.position: nn.Embedding | None = None
-        self.rotary: Rotary | None = None
         if parts.position == "learned":
             self.position = nn.Embedding(config.context, C)
-        else:
+        elif parts.position == "sinusoids":
+            table = sinusoids(config.context, C)
+            self.register_buffer("sinusoids", table, persistent=False)
+        elif parts.position == "rotary":
             self.rotary = Rotary(
                 config.head_width,
                 context=config.context,
                 base=config.rope_base,
+                scaling=config.rope_scaling,
             )
         self.dropout = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(make_block(config) for _ in range(config.layers))
@@ -143,13 +142,39 @@ class GPT(nn.Module):
             positions = (mask.cumsum(1) - 1).clamp(min=0)[:, past:]  # (B, T)
 
         x: Tensor = self.embed(ids, positions)  # (B, T, C)
-        rotation = None if self.rotary is None else self.rotary(positions)
-        seen = visible(ids, length, real=mask)
-        causal = seen is None and past == 0
+        rotation = bias = None
+        if self.config.parts.position == "rotary":
+            rotation = self.rotary(positions)
+        elif self.config.parts.position == "alibi":
+            bias = alibi(self.config.heads, ids.size(1), length, device=ids.device)
+        seen = self.visible(ids, length, real=mask)
+        causal = seen is None and ids.size(1) > 1
         for block, kept in zip(self.blocks, cache or repeat(None), strict=False):
-            x = block(x, mask=seen, causal=causal, rotation=rotation, cache=kept)
+            x = block(
+                x, mask=seen, causal=causal, bias=bias, rotation=rotation, cache=kept
+            )
         x = self.norm(x)
         return x
+
+    def visible(
+        self, ids: Tensor, length: int, *, real: Tensor | None
+    ) -> Tensor | None:
+        """Who may attend to whom, broadcast to (B, H, T, S).
+
+        None if there is nothing to tell: a single target sees all that came before it,
+        and when all is seen at once, attention draws the causal triangle faster itself.
+
+        Args:
+            ids: the targets, (B, T), last of the sources.
+            length: S, number of sources.
+            real: False at padding, (B, S); None where there is no padding.
+        """
+        target, window = ids.size(1), self.config.window
+        triangle = target == length and self.config.parts.position != "alibi"
+        if real is None and window is None and (triangle or target == 1):
+            return None
+        causal = causal_mask(target, length, window=window, device=ids.device)
+        return causal if real is None else causal & padding_mask(real)
 
     def embed(self, ids: Tensor, positions: Tensor) -> Tensor:
         """Where the residual stream begins: (B, T) ids to (B, T, C)."""
@@ -160,8 +185,10 @@ class GPT(nn.Module):
                 f"ids from {ids.min()} to {ids.max()} exceed the vocabulary: "
                 f"0 to {self.config.vocab_size - 1}"
             ) from None
-        if self.position is not None:
+        if self.config.parts.position == "learned":
             x = x + self.position(positions)
+        elif self.config.parts.position == "sinusoids":
+            x = x + self.sinusoids[positions]
         x = self.dropout(x)
         return x
 
@@ -194,8 +221,7 @@ class GPT(nn.Module):
 
     def save(self, directory: str | Path) -> None:
         """Write config.json and model.safetensors, each whole or not at all."""
-        write_json(Path(directory) / CONFIG, self.config.as_dict())
-        write_safetensors(Path(directory) / WEIGHTS, weights(self))
+        save_model(self, directory, config=self.config.as_dict())
 
     @classmethod
     def load(cls, directory: str | Path) -> Self:
@@ -207,25 +233,29 @@ class GPT(nn.Module):
         """
         path = Path(directory) / CONFIG
         config = GPTConfig.of(read_json(path), source=path)
-        model = cls(config)
-        path = Path(directory) / WEIGHTS
-        load_weights(model, read_safetensors(path)[0], source=path)
-        return model.eval()
+        return load_saved(cls(config), directory)
 
     @classmethod
-    def from_hf(cls, directory: str | Path) -> Self:
+    def from_hf(cls, source: str | Path) -> Self:
         """Read a GPT-2 or Llama checkpoint in the layout of Hugging Face.
+
+        Args:
+            source: its directory, or its name on the hub: see `read_checkpoint`.
 
         Raises:
             FileNotFoundError: the directory or one of the files is missing.
             ValueError: a file is damaged, or asks for what this class does not have.
         """
-        path = Path(directory) / CONFIG
-        config = config_from_hf(read_json(path), path)
+        values, tensors, directory = read_checkpoint(source)
+        with reading(directory / CONFIG):
+            config = huggingface.config_from_hf(values)
         model = cls(config)
-        path = Path(directory) / WEIGHTS
-        tensors = tensors_from_hf(read_safetensors(path)[0], config)
-        load_weights(model, tensors, source=path)
+        load_theirs(
+            model,
+            huggingface.cleaned(tensors, config),
+            layout=huggingface.layout(config),
+            source=directory,
+        )
         return model.eval()
 
     def to_hf(self, directory: str | Path) -> None:
@@ -234,9 +264,11 @@ class GPT(nn.Module):
         Raises:
             ValueError: the model has parts that the format has no place for.
         """
-        write_json(Path(directory) / CONFIG, config_to_hf(self.config))
-        tensors = tensors_to_hf(weights(self), self.config)
-        write_safetensors(Path(directory) / WEIGHTS, tensors)
+        write_checkpoint(
+            directory,
+            config=huggingface.config_to_hf(self.config),
+            tensors=to_theirs(self, huggingface.layout(self.config)),
+        )
 
 
 def make_block(config: GPTConfig) -> Block:
@@ -250,12 +282,11 @@ def make_block(config: GPTConfig) -> Block:
         dropout=config.dropout,
         qk_norm=config.qk_norm,
     )
-    feedforward: MLP | SwiGLU
+    feedforward: MLP | GatedMLP
     if parts.feedforward == "swiglu":
-        feedforward = SwiGLU(C, hidden, bias=parts.bias)
+        feedforward = GatedMLP(C, hidden, activation="silu", bias=parts.bias)
     else:
-        exact = parts.feedforward == "gelu_exact"
-        feedforward = MLP(C, hidden, bias=parts.bias, exact=exact)
+        feedforward = MLP(C, hidden, activation=parts.feedforward, bias=parts.bias)
     norms = make_norm(config), make_norm(config)
     return Block(attention, feedforward, norms=norms, dropout=config.dropout)
 
@@ -265,20 +296,3 @@ def make_norm(config: GPTConfig) -> Norm:
     if config.parts.norm == "layer":
         return nn.LayerNorm(config.width, config.norm_eps, bias=config.parts.bias)
     return nn.RMSNorm(config.width, config.norm_eps)
-
-
-def visible(ids: Tensor, length: int, *, real: Tensor | None) -> Tensor | None:
-    """Who may attend to whom, broadcast to (B, H, T, S).
-
-    None if there is nothing to tell: a single target sees all that came before it, and
-    when all is seen at once, attention draws the causal triangle faster by itself.
-
-    Args:
-        ids: the targets, (B, T), last of the sources.
-        length: S, number of sources.
-        real: False at padding, (B, S); None where there is no padding.
-    """
-    if real is None and ids.size(1) in (1, length):
-        return None
-    causal = causal_mask(ids.size(1), length, device=ids.device)  # (T, S)
-    return causal if real is None else causal & padding_mask(real)

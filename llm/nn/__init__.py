@@ -1,19 +1,34 @@
 """The parts from which every model is built. What `torch.nn` has is used from there."""
 
-from llm.nn.attention import KVCache, MultiHeadAttention, causal_mask, padding_mask
+from llm.nn.attention import KVCache, MultiHeadAttention
 from llm.nn.block import Block
-from llm.nn.feedforward import MLP, SwiGLU
-from llm.nn.position import Rotary, Rotation, rotate
+from llm.nn.feedforward import MLP, GatedMLP
+from llm.nn.masks import causal_mask, padding_mask, permutation_mask, prefix_mask
+from llm.nn.position import (
+    RelativeBias,
+    RopeScaling,
+    Rotary,
+    Rotation,
+    alibi,
+    rotate,
+    sinusoids,
+)
 
 __all__ = [
     "MLP",
     "Block",
+    "GatedMLP",
     "KVCache",
     "MultiHeadAttention",
+    "RelativeBias",
+    "RopeScaling",
     "Rotary",
     "Rotation",
-    "SwiGLU",
+    "alibi",
     "causal_mask",
     "padding_mask",
+    "permutation_mask",
+    "prefix_mask",
     "rotate",
+    "sinusoids",
 ]

@@ -1,15 +1,11 @@
-"""Multi-head attention, its masks and its cache.
+"""Multi-head attention and its cache.
 
     attention(Q, K, V) = softmax(Q Kᵀ / √D + mask) V
 
 Vaswani et al. 2017 (arXiv:1706.03762), equation 1 and section 3.2.2. What differs:
 several query heads may share keys and values (Ainslie et al. 2023, arXiv:2305.13245),
 and queries and keys may be normalised (Henry et al. 2020, arXiv:2010.04245) and rotated
-(see `llm.nn.position`) before they meet.
-
-Masks are boolean, True where a target position may attend to a source position. They
-have shape (..., T, S), broadcast to (B, H, T, S), and combine with `&`. The last target
-stands on the last source: the S - T sources before the targets are their past.
+(see `llm.nn.position`) before they meet. Masks: see `llm.nn.masks`.
 """
 
 import torch
@@ -20,26 +16,8 @@ from llm.nn.position import Rotation, rotate
 
 # Else RMSNorm takes the resolution of the type, which is 0.8 % for bfloat16.
 QK_EPS = 1e-6
-
-
-def causal_mask(
-    target: int, source: int | None = None, *, device: torch.device | None = None
-) -> Tensor:
-    """Each position may attend to itself and to what came before: (T, S) boolean.
-
-    Args:
-        target: T, number of positions that attend.
-        source: S, number of positions attended to; T when not given.
-        device: where the mask is made.
-    """
-    source = target if source is None else source
-    full = torch.ones(target, source, dtype=torch.bool, device=device)  # (T, S)
-    return full.tril(source - target)
-
-
-def padding_mask(real: Tensor) -> Tensor:
-    """Nobody may attend to padding: (B, S), True at real tokens, to (B, 1, 1, S)."""
-    return real[:, None, None, :]
+# Keys and values of one layer, each (B, H, S, D).
+Memory = tuple[Tensor, Tensor]
 
 
 class KVCache:
@@ -67,6 +45,10 @@ class KVCache:
         self.values[:, :, start : self.length] = v
         return self.keys[:, :, : self.length], self.values[:, :, : self.length]
 
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these `rows` of the batch, (B',); one may stand there often."""
+        self.keys, self.values = self.keys[rows], self.values[rows]
+
 
 class MultiHeadAttention(nn.Module):
     """Several attentions side by side, each over its own slice of the width.
@@ -79,11 +61,14 @@ class MultiHeadAttention(nn.Module):
             the default, is the attention of 2017.
         bias: whether the four projections add a bias.
         dropout: probability with which an attention weight is dropped in training.
+        head_width: D, width of a head; C / H when not given.
+        scale: what scores are multiplied by; 1/√D when not given.
         qk_norm: divide each query and each key by its root mean square, so that no
             score can exceed √D. A learned gain changed no loss that we measured.
 
     Raises:
-        ValueError: C is not divisible by H, or H by kv_heads.
+        ValueError: C is not divisible by H and no `head_width` is given, or H is not
+            divisible by kv_heads.
     """
 
     def __init__(
@@ -94,22 +79,25 @@ class MultiHeadAttention(nn.Module):
         kv_heads: int | None = None,
         bias: bool = True,
         dropout: float = 0.0,
+        head_width: int | None = None,
+        scale: float | None = None,
         qk_norm: bool = False,
     ) -> None:
         super().__init__()
         self.heads = heads
         self.kv_heads = heads if kv_heads is None else kv_heads
-        if width % heads:
+        if head_width is None and width % heads:
             raise ValueError(f"width {width} is not divisible by heads {heads}")
         if heads % self.kv_heads:
             raise ValueError(f"heads {heads} is not divisible by kv_heads {kv_heads}")
         self.dropout = dropout
+        self.scale = scale
 
-        D = width // heads
-        self.query = nn.Linear(width, width, bias=bias)
+        D = width // heads if head_width is None else head_width
+        self.query = nn.Linear(width, heads * D, bias=bias)
         self.key = nn.Linear(width, self.kv_heads * D, bias=bias)
         self.value = nn.Linear(width, self.kv_heads * D, bias=bias)
-        self.out = nn.Linear(width, width, bias=bias)
+        self.out = nn.Linear(heads * D, width, bias=bias)
         norm = nn.RMSNorm if qk_norm else nn.Identity
         self.query_norm = norm(D, QK_EPS, elementwise_affine=False)
         self.key_norm = norm(D, QK_EPS, elementwise_affine=False)
@@ -120,8 +108,10 @@ class MultiHeadAttention(nn.Module):
         *,
         mask: Tensor | None = None,
         causal: bool = False,
+        bias: Tensor | None = None,
         rotation: Rotation | None = None,
         cache: KVCache | None = None,
+        memory: Memory | None = None,
     ) -> Tensor:
         """Let each position of `x` gather values: (B, T, C) to (B, T, C).
 
@@ -129,28 +119,47 @@ class MultiHeadAttention(nn.Module):
             x: the input, (B, T, C).
             mask: True where a position may attend, broadcast to (B, H, T, S).
             causal: the same as `mask=causal_mask(T)`, without building it; only with
-                S = T and no other mask.
+                S = T, and neither mask nor bias.
+            bias: what is added to the scores, broadcast to (B, H, T, S).
             rotation: cosine and sine of the angles to turn queries and keys by.
             cache: earlier keys and values, to attend to and to add to.
+            memory: `keys_values` of another sequence, to attend to instead of `x`:
+                cross-attention.
         """
         q = self.query_norm(split_heads(self.query(x), self.heads))  # (B, H, T, D)
-        k = self.key_norm(split_heads(self.key(x), self.kv_heads))
-        v = split_heads(self.value(x), self.kv_heads)
+        k, v = self.keys_values(x) if memory is None else memory  # (B, H, S, D)
         if rotation is not None:
             q, k = rotate(q, rotation), rotate(k, rotation)
         if cache is not None:
-            k, v = cache.append(k, v)  # (B, H, S, D)
+            k, v = cache.append(k, v)
         heads = F.scaled_dot_product_attention(
             q,
             k,
             v,
-            attn_mask=mask,
+            attn_mask=masked(bias, mask),
             is_causal=causal,
             dropout_p=self.dropout if self.training else 0.0,
+            scale=self.scale,
             enable_gqa=self.kv_heads < self.heads,
         )  # (B, H, T, D)
         x = self.out(merge_heads(heads))  # (B, T, C)
         return x
+
+    def keys_values(self, x: Tensor) -> Memory:
+        """What others find of `x`, (B, S, C), by, and what they get: (B, H, S, D)."""
+        k = self.key_norm(split_heads(self.key(x), self.kv_heads))
+        v = split_heads(self.value(x), self.kv_heads)
+        return k, v
+
+
+def masked(bias: Tensor | None, mask: Tensor | None) -> Tensor | None:
+    """One term of the scores for both: `bias`, and next to -∞ where `mask` forbids.
+
+    Not -∞ itself: a row that may attend to nothing would become NaN, and spread.
+    """
+    if bias is None or mask is None:
+        return mask if bias is None else bias
+    return bias.masked_fill(~mask, torch.finfo(bias.dtype).min)
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:

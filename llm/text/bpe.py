@@ -44,6 +44,8 @@ BYTE_TO_ID = bytes.maketrans(BYTES, bytes(range(256)))
 # themselves, the others from 256 on ("Ġ" is the space). GPT-2's files do the same.
 SHOWN = [chr(byte) for byte in BYTES[:188]] + [chr(256 + i) for i in range(68)]
 
+BYTE_OF = dict(zip(SHOWN, BYTES, strict=True))
+
 
 def learn_merges(texts: Iterable[str], size: int, *, pattern: str) -> list[Pair]:
     """Learn the merges that grow a vocabulary from the 256 bytes to `size` tokens.
@@ -174,6 +176,17 @@ def show_merges(merges: Iterable[Pair]) -> list[str]:
         lines.append(f"{shown[first]} {shown[second]}")
         shown.append(shown[first] + shown[second])
     return lines
+
+
+def unshown(token: str) -> bytes:
+    """The bytes of a token that is written in the characters of `SHOWN`.
+
+    Raises ValueError for a character that is none of them.
+    """
+    try:
+        return bytes(BYTE_OF[character] for character in token)
+    except KeyError as error:
+        raise ValueError(f"{token!r} has {error}, which shows no byte") from None
 
 
 def read_merges(lines: Iterable[object]) -> list[Pair]:

@@ -1,7 +1,9 @@
-"""Text to ids and back, whatever the scheme: one class for four kinds of tokenizer.
+"""Text to ids and back, whatever the scheme: one class for all kinds of tokenizer.
 
 `bpe` is trained here (`llm.text.bpe`) and encodes through `tiktoken`; `bytes` and
 `chars` need nothing but the text; `tiktoken` is any encoding that OpenAI published.
+Those of Hugging Face checkpoints are `ranks`, byte-level BPE with ids of its own, or
+`tokenizers`, anything that the library of that name encodes.
 Special tokens come after the others and are never made from a user's text: to put
 one into a sequence, add its id.
 """
@@ -20,6 +22,7 @@ from llm.text.bpe import (
     learn_merges,
     read_merges,
     show_merges,
+    unshown,
     vocabulary,
 )
 
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 END = "<|endoftext|>"
 Data = bytes  # inside the class the name `bytes` is the constructor
 Encode = Callable[[bytes], list[int]]
+Decode = Callable[[list[int]], bytes]  # where tokens are not just joined
 
 # How `surrogateescape` marks the bytes that are not UTF-8.
 STRAY = re.compile("([\udc80-\udcff]+)")
@@ -37,12 +41,12 @@ STRAY = re.compile("([\udc80-\udcff]+)")
 class Tokenizer:
     """A vocabulary, and the way to split a text into it.
 
-    Made by `train`, `bytes`, `chars`, `named` or `load`.
+    Made by `train`, `bytes`, `chars`, `named`, `from_hf` or `load`.
 
-    kind        "bpe", "bytes", "chars" or "tiktoken"
+    kind        "bpe", "bytes", "chars", "tiktoken", "ranks" or "tokenizers"
     vocab_size  number of ids, special tokens included
     special     id of each special token
-    end         id of "<|endoftext|>", None when there is none
+    end         id of the token that ends a text, None when there is none
     merges      the pairs of ids that BPE merged, in order; other kinds have none
     """
 
@@ -54,13 +58,15 @@ class Tokenizer:
         special: dict[str, int],
         saved: dict[str, Any],
         merges: Sequence[Pair] = (),
+        decode: Decode | None = None,
     ) -> None:
         self._tokens = tokens | {i: text.encode() for text, i in special.items()}
         self._encode = encode
+        self._decode = decode
         self.kind: str = saved["kind"]
         self.vocab_size = max(self._tokens) + 1
         self.special = special
-        self.end = special.get(END)
+        self.end = special.get(saved.get("end", END))
         self.merges = list(merges)
         self._saved = saved | {"vocab_size": self.vocab_size}
 
@@ -154,7 +160,7 @@ class Tokenizer:
             {rank: token for token, rank in ranks.items()},
             through_tiktoken(encoding, ranks),
             special=dict(encoding._special_tokens),
-            saved={"kind": "tiktoken", "name": name},
+            saved={"kind": "tiktoken", "name": name, "pattern": encoding._pat_str},
         )
 
     @classmethod
@@ -183,6 +189,70 @@ class Tokenizer:
             merges=merges,
         )
 
+    @classmethod
+    def from_hf(cls, directory: str | Path) -> Self:
+        """The tokenizer of a Hugging Face checkpoint.
+
+        Byte-level BPE (GPT-2, RoBERTa, Llama 3) needs nothing but `tiktoken`; WordPiece
+        (BERT) and SentencePiece (T5, XLNet, Llama 2) need the library `tokenizers`.
+
+        Raises FileNotFoundError when the directory holds no tokenizer, ValueError for a
+        damaged file, ImportError when the library is needed and not there.
+        """
+        from llm.text.huggingface import read_saved
+
+        saved = read_saved(Path(directory))
+        try:
+            return cls._from(saved)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{directory} has no tokenizer that we can read: {error}"
+            ) from None
+
+    @classmethod
+    def _ranked(
+        cls, pattern: str, tokens: list[Data], ids: list[int], saved: dict[str, Any]
+    ) -> Self:
+        """Byte-level BPE: `tokens` in the order in which they are made, and their ids.
+
+        A checkpoint may give a token any id, and RoBERTa's do not follow the merges.
+        """
+        import tiktoken
+
+        compile_pattern(pattern)
+        ranks = {token: rank for rank, token in enumerate(tokens)}
+        encoding = tiktoken.Encoding(
+            "llm",
+            pat_str=rf"{pattern}|[\s\S]",
+            mergeable_ranks=ranks,
+            special_tokens={},
+        )
+        by_rank = through_tiktoken(encoding, ranks)
+        return cls(
+            dict(zip(ids, tokens, strict=True)),
+            lambda data: [ids[rank] for rank in by_rank(data)],
+            special=dict(saved["special"]),
+            saved=saved,
+        )
+
+    @classmethod
+    def _library(cls, saved: dict[str, Any]) -> Self:
+        """Through the library `tokenizers`, from what its tokenizer.json holds."""
+        from llm.text.huggingface import library
+
+        theirs = library(saved["spec"])
+        return cls(
+            {i: token.encode() for token, i in theirs.get_vocab().items()},
+            lambda data: (
+                theirs.encode(
+                    data.decode("utf-8", "replace"), add_special_tokens=False
+                ).ids
+            ),
+            special=dict(saved["special"]),
+            saved=saved,
+            decode=lambda ids: theirs.decode(ids, skip_special_tokens=False).encode(),
+        )
+
     def encode(self, text: str) -> list[int]:
         """Ids of `text`, where even "<|endoftext|>" is text like any other."""
         return self._encode(text.encode("utf-8", "surrogatepass"))
@@ -201,8 +271,10 @@ class Tokenizer:
 
     def decode_bytes(self, ids: Iterable[int]) -> Data:
         """Bytes of `ids`; a special token gives its text. ValueError for no such id."""
+        ids = list(ids)
         try:
-            return b"".join([self._tokens[i] for i in ids])
+            pieces = [self._tokens[i] for i in ids]
+            return b"".join(pieces) if self._decode is None else self._decode(ids)
         except KeyError as error:
             raise ValueError(
                 f"no token has the id {error}: the vocabulary has {self.vocab_size}"
@@ -211,6 +283,17 @@ class Tokenizer:
     def token_bytes(self, index: int) -> Data:
         """Bytes of one token. ValueError for no such id."""
         return self.decode_bytes([index])
+
+    def to_hf(self) -> dict[str, Any]:
+        """What tokenizer.json of a Hugging Face checkpoint holds for this one.
+
+        Raises ValueError for characters, which have no such form.
+        """
+        from llm.text.huggingface import spec_of
+
+        return spec_of(
+            self._saved, self._tokens, special=self.special, merges=self.merges
+        )
 
     def save(self, path: str | Path) -> None:
         """Write the tokenizer as JSON, whole or not at all."""
@@ -227,7 +310,7 @@ class Tokenizer:
         """Read what `save` wrote. FileNotFoundError or ValueError name the file."""
         try:
             text = Path(path).read_text("utf-8", errors="surrogatepass")
-            saved = json.loads(text)
+            saved: dict[str, Any] = json.loads(text)
             tokenizer = cls._from(saved)
             if tokenizer.vocab_size != saved["vocab_size"]:
                 raise ValueError(
@@ -236,14 +319,14 @@ class Tokenizer:
                 )
         except FileNotFoundError:
             raise FileNotFoundError(f"no tokenizer at {path}") from None
-        except (ValueError, KeyError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 f"{path} is not a tokenizer as save() writes it: {error}"
             ) from None
         return tokenizer
 
     @classmethod
-    def _from(cls, saved: object) -> Self:
+    def _from(cls, saved: dict[str, Any]) -> Self:
         match saved:
             case {
                 "kind": "bpe",
@@ -258,6 +341,16 @@ class Tokenizer:
                 return cls.chars(known, special=special)
             case {"kind": "tiktoken", "name": str(name)}:
                 return cls.named(name)
+            case {
+                "kind": "ranks",
+                "pattern": str(pattern),
+                "tokens": [*shown],
+                "ids": [*ids],
+                "special": {},
+            }:
+                return cls._ranked(pattern, [unshown(t) for t in shown], ids, saved)
+            case {"kind": "tokenizers", "spec": dict(), "special": {}}:
+                return cls._library(saved)
         raise ValueError("a field is missing or of the wrong type")
 
 

@@ -64,7 +64,7 @@ def test_a_configuration_cannot_change() -> None:
         ({"vocab_size": 11.0}, "vocab_size 11.0 is not a positive whole number"),
         ({"hidden": -1}, "hidden -1 is not a positive whole number"),
         ({"style": "gpt3"}, "style 'gpt3' is none of .*'gpt2', 'llama'"),
-        ({"position": "alibi"}, "position 'alibi' is none of .*'learned', 'rotary'"),
+        ({"position": "conv"}, "position 'conv' is none of .*'learned', 'sinusoids'"),
         ({"bias": "no"}, "bias 'no' is none of"),
         ({"dropout": 1.0}, r"dropout 1.0 is not in \[0, 1\)"),
         ({"norm_eps": 0.0}, "norm_eps 0.0 is not positive"),
@@ -89,7 +89,7 @@ def test_a_configuration_survives_json() -> None:
         ({"width": 6}, "run/config.json: width 6 is not divisible by heads 4"),
         ({"wdith": 6, "haeds": 2}, r"run/config.json has unknown .*wdith.*haeds"),
         ({"dropout": "a"}, "run/config.json: "),
-        ({"model": "bert"}, "run/config.json describes no GPT"),
+        ({"model": "bert"}, "run/config.json is of a model 'bert'"),
         ({"model_type": "gpt2"}, "run/config.json .* use from_hf"),
     ],
 )

@@ -1,14 +1,18 @@
 """GPT: causal, cached, padded, initialised and counted as it says."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
-from llm import GPT, GPTConfig
+from llm import GPT, GPTConfig, generate
+from llm.nn import alibi, causal_mask, sinusoids
 
 V, CONTEXT = 11, 16
+POSITIONS = ["learned", "sinusoids", "rotary", "alibi", "none"]
 
 
 def some_ids(*shape: int) -> torch.Tensor:
@@ -66,6 +70,81 @@ def test_left_padding_changes_nothing(model: GPT, cached: bool) -> None:
         logits = model(both, mask=mask)
     torch.testing.assert_close(logits[0, 3:], model(short)[0], atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(logits[1], model(long)[0], atol=1e-5, rtol=1e-5)
+
+
+def placed(redraw: Callable[[nn.Module], None], **parts: object) -> GPT:
+    """A tiny GPT with parts of its own."""
+    gpt = GPT(GPTConfig(V, CONTEXT, 2, 3, 12, **parts)).eval()
+    redraw(gpt)
+    return gpt
+
+
+@pytest.mark.parametrize("window", [None, 3])
+@pytest.mark.parametrize("position", POSITIONS)
+def test_whatever_the_positions_the_cache_and_padding_change_nothing(
+    position: str, window: int | None, redraw: Callable[[nn.Module], None]
+) -> None:
+    model = placed(redraw, position=position, window=window)
+    ids = some_ids(2, 10)
+    whole, cache = model(ids), model.new_cache(2)
+    parts = [model(part, cache=cache) for part in ids.split((4, 1, 5), dim=1)]
+    torch.testing.assert_close(torch.cat(parts, 1), whole, atol=1e-5, rtol=1e-5)
+
+    padded = torch.cat((some_ids(2, 3), ids), 1)
+    mask = torch.arange(13).ge(3).expand(2, 13)
+    torch.testing.assert_close(
+        model(padded, mask=mask)[:, 3:], whole, atol=1e-5, rtol=1e-5
+    )
+    prompts = [ids[0, :2].tolist(), ids[1, :6].tolist()]
+    alone = [generate(model, row, max_tokens=12, temperature=0) for row in prompts]
+    for cached in (True, False):
+        both = generate(model, prompts, max_tokens=12, temperature=0, cache=cached)
+        assert both == alone
+
+
+@pytest.mark.parametrize("position", POSITIONS)
+def test_nothing_leaks_into_a_window_from_before_or_after(
+    position: str, redraw: Callable[[nn.Module], None]
+) -> None:
+    window, layers = 3, 2
+    model = placed(redraw, position=position, window=window)
+    ids = some_ids(1, 12)
+    reach = layers * (window - 1)  # each layer looks that much farther back
+    for place in range(12):
+        changed = ids.clone()
+        changed[:, place] = (ids[:, place] + 1) % V
+        moved = (model(changed) - model(ids)).abs().amax((0, 2))
+        assert moved[:place].eq(0).all()
+        assert moved[place : place + reach + 1].gt(0).all()
+        assert moved[place + reach + 1 :].eq(0).all()
+
+
+def test_sinusoids_are_added_where_learned_vectors_would_be(
+    redraw: Callable[[nn.Module], None],
+) -> None:
+    fixed = placed(redraw, position="sinusoids")
+    learned = GPT(GPTConfig(V, CONTEXT, 2, 3, 12)).eval()
+    table = {"position.weight": sinusoids(CONTEXT, 12)}
+    learned.load_state_dict(fixed.state_dict() | table)
+    ids = some_ids(2, 9)
+    assert fixed(ids).equal(learned(ids))
+
+
+def test_alibi_is_added_to_the_scores_of_every_block(
+    redraw: Callable[[nn.Module], None],
+) -> None:
+    model, ids = placed(redraw, position="alibi"), some_ids(2, 9)
+    x = model.embedding(ids)
+    for block in model.blocks:
+        x = block(x, bias=alibi(3, 9, 9), mask=causal_mask(9))
+    assert model(ids).equal(model.head(model.norm(x)))
+
+
+def test_without_positions_the_past_is_a_bag_of_words_to_one_block() -> None:
+    model = GPT(GPTConfig(V, CONTEXT, 1, 2, 8, position="none")).eval()
+    ids = torch.tensor([[1, 2, 3, 4]])
+    turned = torch.tensor([[2, 1, 3, 4]])
+    torch.testing.assert_close(model(ids)[:, -1], model(turned)[:, -1])
 
 
 def test_ids_outside_the_vocabulary_are_named(model: GPT) -> None:

@@ -60,6 +60,23 @@ REFERENCES: dict[str, Callable[[], PreTrainedModel]] = {
             tie_word_embeddings=True,
         )
     ),
+    "llama 3": lambda: LlamaForCausalLM(
+        LlamaConfig(
+            **LLAMA,
+            hidden_size=32,
+            intermediate_size=40,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            rope_parameters={
+                "rope_type": "llama3",
+                "rope_theta": 100.0,
+                "factor": 8.0,
+                "low_freq_factor": 1.0,
+                "high_freq_factor": 4.0,
+                "original_max_position_embeddings": 6,
+            },
+        )
+    ),
     "llama of one shared head, with biases": lambda: LlamaForCausalLM(
         LlamaConfig(
             **LLAMA,
@@ -198,7 +215,7 @@ def test_bfloat16_checkpoints_load(
 @pytest.mark.parametrize(
     ("family", "changes", "message"),
     [
-        ("gpt2", {"model_type": "bert"}, "model_type 'bert' is not gpt2 or llama"),
+        ("gpt2", {"model_type": "bert"}, "model_type 'bert' is none of"),
         ("gpt2", {"activation_function": "relu"}, "activation_function 'relu'"),
         ("gpt2", {"add_cross_attention": True}, "add_cross_attention True"),
         ("gpt2", {"n_embd": 18}, "width 18 is not divisible by heads 4"),
@@ -208,8 +225,8 @@ def test_bfloat16_checkpoints_load(
         ("llama", {"hidden_act": "gelu"}, "hidden_act 'gelu'"),
         (
             "llama",
-            {"rope_parameters": {"rope_type": "llama3"}},
-            "rope_type 'llama3' is not supported",
+            {"rope_parameters": {"rope_type": "yarn"}},
+            "rope_type 'yarn' is none of",
         ),
     ],
 )

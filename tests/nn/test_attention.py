@@ -64,6 +64,60 @@ def test_equals_torch_with_and_without_masks() -> None:
     torch.testing.assert_close(layer(x, causal=True), masked)
 
 
+def test_attention_to_another_sequence_equals_torch() -> None:
+    layer, x, y = MultiHeadAttention(C, H), torch.randn(B, T, C), torch.randn(B, 3, C)
+    theirs = copied(layer)
+    real = torch.tensor([[True, True, True], [True, False, False]])
+    memory = layer.keys_values(y)
+    torch.testing.assert_close(layer(x, memory=memory), theirs(x, y, y)[0])
+    torch.testing.assert_close(
+        layer(x, memory=memory, mask=padding_mask(real)),
+        theirs(x, y, y, key_padding_mask=~real)[0],
+    )
+
+
+def test_a_bias_is_added_to_the_scores_with_and_without_a_mask() -> None:
+    layer, x = MultiHeadAttention(C, H), torch.randn(B, T, C)
+    theirs, bias, causal = copied(layer), torch.randn(B, H, T, T), causal_mask(T)
+    torch.testing.assert_close(
+        layer(x, bias=bias), theirs(x, x, x, attn_mask=bias.flatten(0, 1))[0]
+    )
+    hidden = bias.masked_fill(~causal, float("-inf")).flatten(0, 1)
+    torch.testing.assert_close(
+        layer(x, bias=bias, mask=causal), theirs(x, x, x, attn_mask=hidden)[0]
+    )
+
+
+def test_with_a_bias_the_future_changes_nothing_at_all() -> None:
+    layer, x = MultiHeadAttention(C, H), torch.randn(1, T, C)
+    bias, mask = torch.randn(H, T, T), causal_mask(T)
+    before = layer(x, bias=bias, mask=mask)
+    x[:, 3:] += 1
+    assert layer(x, bias=bias, mask=mask)[:, :3].equal(before[:, :3])
+
+
+@pytest.mark.parametrize(("head_width", "scale"), [(5, None), (5, 1.0), (2, 0.3)])
+def test_heads_of_another_width_and_scale_equal_the_definition(
+    head_width: int, scale: float | None
+) -> None:
+    layer = MultiHeadAttention(C, H, head_width=head_width, scale=scale)
+    x = torch.randn(B, T, C)
+    q, k, v = (
+        part(x).view(B, T, H, head_width)
+        for part in (layer.query, layer.key, layer.value)
+    )
+    factor = 1 / math.sqrt(head_width) if scale is None else scale
+    weights = (torch.einsum("bthd,bshd->bhts", q, k) * factor).softmax(-1)
+    heads = torch.einsum("bhts,bshd->bthd", weights, v)
+    torch.testing.assert_close(layer(x), layer.out(heads.flatten(2)))
+
+
+def test_a_given_head_width_need_not_divide_the_width() -> None:
+    layer = MultiHeadAttention(10, 4, head_width=3, kv_heads=2)
+    assert layer(torch.randn(B, T, 10)).shape == (B, T, 10)
+    assert layer.key.weight.shape == (6, 10)
+
+
 @pytest.mark.parametrize("kv_heads", [1, 2, 4])
 def test_grouped_heads_equal_a_loop_over_heads(kv_heads: int) -> None:
     layer = MultiHeadAttention(C, H, kv_heads=kv_heads)

@@ -1,18 +1,18 @@
-"""GPT-2 and Llama checkpoints of Hugging Face `transformers`, there and back.
+"""GPT-2 and Llama checkpoints.
 
-Both hold the same numbers as ours under other names. GPT-2 keeps query, key and value
-in one matrix, and all matrices of its blocks transposed: its layers compute x W.
+GPT-2 keeps query, key and value in one matrix, and all matrices of its blocks
+transposed: its layers compute x W.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from torch import Tensor
 
 from llm.models.config import STYLES, GPTConfig
+from llm.models.huggingface.layout import Layout, entries, expect, one_of
+from llm.nn import RopeScaling
 
 Format = Literal["gpt2", "llama"]
 
@@ -62,6 +62,13 @@ FIXED: dict[str, dict[str, Any]] = {
     },
     "llama": {"hidden_act": "silu"},
 }
+# Ours and theirs, of how Llama 3 stretches its angles.
+SCALING = {
+    "factor": "factor",
+    "low": "low_freq_factor",
+    "high": "high_freq_factor",
+    "context": "original_max_position_embeddings",
+}
 GELU: dict[str, Literal["gelu", "gelu_exact"]] = {
     "gelu_new": "gelu",
     "gelu_pytorch_tanh": "gelu",
@@ -71,34 +78,21 @@ GELU: dict[str, Literal["gelu", "gelu_exact"]] = {
 COMPUTED = (".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq")
 
 
-def config_from_hf(hf: Mapping[str, Any], source: Path) -> GPTConfig:
-    """Our configuration for that of a checkpoint.
-
-    Args:
-        hf: what its config.json holds.
-        source: the path of that file, for the message.
+def config_from_hf(hf: Mapping[str, Any]) -> GPTConfig:
+    """Our configuration for what config.json of a checkpoint holds.
 
     Raises:
+        KeyError: it lacks a number that we need.
         ValueError: it is of another family, or asks for what we do not have.
     """
-    try:
-        if hf["model_type"] not in FIXED:
-            raise ValueError(f"model_type {hf['model_type']!r} is not gpt2 or llama")
-        for name, ours in FIXED[hf["model_type"]].items():
-            if hf.get(name, ours) != ours:
-                raise ValueError(f"{name} {hf[name]!r} is not supported, only {ours!r}")
-        return from_gpt2(hf) if hf["model_type"] == "gpt2" else from_llama(hf)
-    except KeyError as error:
-        raise ValueError(f"{source} has no {error.args[0]}") from None
-    except ValueError as error:
-        raise ValueError(f"{source}: {error}") from None
+    family = one_of("model_type", hf["model_type"], FIXED)
+    expect(hf, family)
+    return from_gpt2(hf) if hf["model_type"] == "gpt2" else from_llama(hf)
 
 
 def from_gpt2(hf: Mapping[str, Any]) -> GPTConfig:
     """A GPT-2 configuration. It has three dropout rates; ours is the residual one."""
-    activation = hf.get("activation_function", "gelu_new")
-    if activation not in GELU:
-        raise ValueError(f"activation_function {activation!r} is none of {list(GELU)}")
+    name = "activation_function"
     return GPTConfig(
         hf["vocab_size"],
         hf["n_positions"],
@@ -107,7 +101,7 @@ def from_gpt2(hf: Mapping[str, Any]) -> GPTConfig:
         hf["n_embd"],
         style="gpt2",
         dropout=hf.get("resid_pdrop", 0.1),
-        feedforward=GELU[activation],
+        feedforward=one_of(name, hf.get(name, "gelu_new"), GELU),
         hidden=hf.get("n_inner"),
         norm_eps=hf.get("layer_norm_epsilon", 1e-5),
         tied=hf.get("tie_word_embeddings", True),
@@ -115,7 +109,7 @@ def from_gpt2(hf: Mapping[str, Any]) -> GPTConfig:
 
 
 def from_llama(hf: Mapping[str, Any]) -> GPTConfig:
-    """A Llama configuration; angles as of Llama 1 and 2, not rescaled."""
+    """A Llama configuration, of any of the three."""
     width, heads = hf["hidden_size"], hf["num_attention_heads"]
     if (hf.get("head_dim") or width // heads) * heads != width:
         raise ValueError(
@@ -123,8 +117,7 @@ def from_llama(hf: Mapping[str, Any]) -> GPTConfig:
         )
     rope = hf.get("rope_parameters") or hf.get("rope_scaling") or {}
     kind = rope.get("rope_type", rope.get("type", "default"))
-    if kind != "default":
-        raise ValueError(f"rope_type {kind!r} is not supported, only 'default'")
+    scaling = one_of("rope_type", kind, {"default": None, "llama3": SCALING})
     bias = hf.get("attention_bias", False)
     if bias != hf.get("mlp_bias", False):
         raise ValueError("attention_bias and mlp_bias differ")
@@ -141,6 +134,8 @@ def from_llama(hf: Mapping[str, Any]) -> GPTConfig:
         hidden=hf["intermediate_size"],
         norm_eps=hf.get("rms_norm_eps", 1e-6),
         rope_base=rope.get("rope_theta", hf.get("rope_theta", 10_000.0)),
+        rope_scaling=scaling
+        and RopeScaling(**{ours: rope[theirs] for ours, theirs in scaling.items()}),
         tied=hf.get("tie_word_embeddings", False),
     )
 
@@ -151,7 +146,7 @@ def format_of(config: GPTConfig) -> Format:
     Raises:
         ValueError: neither has the parts it names.
     """
-    parts, plain = config.parts, not config.qk_norm
+    parts, plain = config.parts, not (config.qk_norm or config.window)
     gelu = replace(STYLES["gpt2"], tied=parts.tied, feedforward=parts.feedforward)
     if plain and parts == gelu and parts.feedforward != "swiglu":
         if config.kv_heads in (None, config.heads):
@@ -160,7 +155,7 @@ def format_of(config: GPTConfig) -> Format:
         return "llama"
     raise ValueError(
         f"neither GPT-2 nor Llama has these parts: {parts}, "
-        f"kv_heads={config.kv_heads}, qk_norm={config.qk_norm}"
+        f"kv_heads={config.kv_heads}, qk_norm={config.qk_norm}, window={config.window}"
     )
 
 
@@ -203,6 +198,7 @@ def config_to_hf(config: GPTConfig) -> dict[str, Any]:
         "intermediate_size": config.hidden_width,
         "rms_norm_eps": config.norm_eps,
         "rope_theta": config.rope_base,
+        "rope_scaling": config.rope_scaling and scaling_to_hf(config.rope_scaling),
         "attention_dropout": config.dropout,
         "attention_bias": config.parts.bias,
         "mlp_bias": config.parts.bias,
@@ -211,47 +207,38 @@ def config_to_hf(config: GPTConfig) -> dict[str, Any]:
     }
 
 
-def pairs(format: Format, layers: int) -> Iterator[tuple[list[str], str]]:
-    """Every tensor of a checkpoint: our name, or names of its slices, and theirs."""
-    for kind in ("weight", "bias"):
-        for ours, theirs in NAMES[format].items():
-            yield [f"{ours}.{kind}"], f"{theirs}.{kind}"
-        for layer in range(layers):
-            for ours, theirs in BLOCK_NAMES[format].items():
-                slices = [f"blocks.{layer}.{our}.{kind}" for our in ours.split("+")]
-                yield slices, f"{BLOCK[format]}.{layer}.{theirs}.{kind}"
+def scaling_to_hf(scaling: RopeScaling) -> dict[str, Any]:
+    """How Llama 3 writes down the stretch of its angles."""
+    values = {theirs: getattr(scaling, ours) for ours, theirs in SCALING.items()}
+    return {"rope_type": "llama3", **values}
 
 
-def tensors_from_hf(
-    tensors: Mapping[str, Tensor], config: GPTConfig
-) -> dict[str, Tensor]:
-    """Tensors of a checkpoint under our names; those we do not know keep theirs."""
+def layout(config: GPTConfig) -> Layout:
+    """Where every tensor of a checkpoint stands.
+
+    Raises:
+        ValueError: neither GPT-2 nor Llama has the parts that `config` names.
+    """
     format = format_of(config)
-    theirs = {k: v for k, v in tensors.items() if not k.endswith(COMPUTED)}
-    if "wte.weight" in theirs:  # saved without a head, as OpenAI's own are
-        theirs = {f"transformer.{name}": tensor for name, tensor in theirs.items()}
+    whole = list(entries(NAMES[format]))
+    for layer in range(config.layers):
+        names = {
+            "+".join(
+                f"blocks.{layer}.{our}" for our in ours.split("+")
+            ): f"{BLOCK[format]}.{layer}.{theirs}"
+            for ours, theirs in BLOCK_NAMES[format].items()
+        }
+        for entry in entries(names):
+            matrix = "norm" not in entry.ours[0] and entry.theirs.endswith("weight")
+            whole.append(replace(entry, turned=matrix and format == "gpt2"))
+    return whole
+
+
+def cleaned(tensors: Mapping[str, Tensor], config: GPTConfig) -> dict[str, Tensor]:
+    """Tensors of a checkpoint, named alike however it was saved, each once."""
+    kept = {k: v for k, v in tensors.items() if not k.endswith(COMPUTED)}
+    if "wte.weight" in kept:  # saved without a head, as OpenAI's own are
+        kept = {f"transformer.{name}": tensor for name, tensor in kept.items()}
     if config.parts.tied:
-        theirs.pop("lm_head.weight", None)
-    ours: dict[str, Tensor] = {}
-    for names, name in pairs(format, config.layers):
-        if name in theirs:
-            tensor = turned(theirs.pop(name), name)
-            ours.update(zip(names, tensor.chunk(len(names)), strict=True))
-    return ours | theirs
-
-
-def tensors_to_hf(
-    tensors: Mapping[str, Tensor], config: GPTConfig
-) -> dict[str, Tensor]:
-    """Our tensors, as `weights` names them, under the names of a checkpoint."""
-    format = format_of(config)
-    return {
-        name: turned(torch.cat([tensors[our] for our in names]), name)
-        for names, name in pairs(format, config.layers)
-        if names[0] in tensors
-    }
-
-
-def turned(tensor: Tensor, name: str) -> Tensor:
-    """Transpose the matrices of GPT-2's blocks, there as back."""
-    return tensor.T if tensor.dim() == 2 and name.startswith(BLOCK["gpt2"]) else tensor
+        kept.pop("lm_head.weight", None)
+    return kept
