@@ -165,6 +165,7 @@ def on_page_content(
             languages.language_of(config),
         )
         html = api.link_sources(html, language, source_url=source, root=ROOT)
+        api.shorten(page.toc)
     first = re.search(r"<p>(.+?)</p>", _without_drawings(html), re.S)
     text = unescape(re.sub(r"<[^>]+>", "", first[1])) if first else str(page.title)
     summary = shorten(text, 155, placeholder="…") if " " in text else text[:155]
