@@ -8,7 +8,9 @@ drawn from the same weights.
 
 To learn several times from the same samples, wrap the source in `reused`.
 
-The policy must have no dropout: the probabilities of samples are taken in `eval` mode.
+Samples are drawn, and their probabilities taken, in `eval` mode and full precision: the
+policy must have no dropout and train in fp32, else the ratios of PPO and GRPO start
+elsewhere than at 1.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -51,13 +53,16 @@ def grouped(
         score: the reward of a prompt and an answer.
         max_tokens: most tokens of an answer.
         batch_size: prompts a batch.
-        group: G, answers to each.
+        group: G, answers to each; 2 at least.
         stop: an answer ends after any of these tokens.
         seed: of prompts and answers.
 
     Raises:
-        ValueError: there are no prompts, or prompt and answer exceed the context.
+        ValueError: there are no prompts, prompt and answer exceed the context, or a
+            group has but one answer.
     """
+    if group < 2:
+        raise ValueError(f"group {group} is below 2: answers are compared in a group")
     check_room(policy, prompts, max_tokens)
     draw = shuffled(prompts, batch_size=batch_size, seed=seed)
 

@@ -116,6 +116,7 @@ def test_the_reward_loss_equals_brute_force_over_unequal_lengths():
     torch.nn.init.normal_(model.reward.weight)
     loss = reward_difference(model, preference_batch(TRIPLES))
 
+    @torch.no_grad()
     def reward(ids):
         last = model.gpt.features(torch.tensor([ids]))[0, -1].double()
         return float(last @ model.reward.weight[0].double())
