@@ -8,7 +8,6 @@ from typing import Any
 from llm.models import families
 from llm.models.checkpoint import write_json
 from llm.models.huggingface.files import locate
-from llm.text.huggingface import to_spec
 from llm.text.tokenizer import Tokenizer
 
 TOKENIZER = "tokenizer.json"
@@ -61,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
         if not hasattr(model, "to_hf"):
             name = type(model).__name__
             raise ValueError(f"{args.source} holds a {name}: transformers has none")
-        spec = None if tok is None else to_spec(tok)
+        spec = None if tok is None else tok.to_hf()
         model.to_hf(out)
         if spec is not None:
             write_json(out / TOKENIZER, spec)

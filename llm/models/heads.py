@@ -8,7 +8,7 @@ read there (Radford et al. 2018, section 3.3).
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -16,13 +16,9 @@ from torch import Tensor, nn
 from llm.models.bert import BERT, BERTConfig
 from llm.models.checkpoint import (
     CONFIG,
-    WEIGHTS,
-    load_weights,
+    load_saved,
     read_json,
-    read_safetensors,
-    weights,
-    write_json,
-    write_safetensors,
+    save_model,
 )
 from llm.models.config import whole
 from llm.models.gpt import GPT, GPTConfig
@@ -30,7 +26,6 @@ from llm.models.huggingface import bert_heads as huggingface
 from llm.models.huggingface.layout import load_theirs, reading
 
 Place = Literal["first", "last"]
-Head = TypeVar("Head", bound=nn.Module)
 
 
 class SequenceClassifier(nn.Module):
@@ -88,7 +83,7 @@ class SequenceClassifier(nn.Module):
         model, own = load_below(directory, name="sequence-classifier")
         with reading(Path(directory) / CONFIG):
             head = cls(model, own["classes"], reads=own["reads"])
-        return load_head(head, directory)
+        return load_saved(head, directory)
 
     @classmethod
     def from_hf(cls, source: str | Path) -> Self:
@@ -150,7 +145,7 @@ class TokenClassifier(nn.Module):
         model, own = load_below(directory, name="token-classifier")
         with reading(Path(directory) / CONFIG):
             head = cls(model, own["classes"])
-        return load_head(head, directory)
+        return load_saved(head, directory)
 
     @classmethod
     def from_hf(cls, source: str | Path) -> Self:
@@ -203,7 +198,7 @@ class SpanExtractor(nn.Module):
     def load(cls, directory: str | Path) -> Self:
         """Read what `save` wrote; errors as in `BERT.load`."""
         model, _ = load_below(directory, name="span-extractor")
-        return load_head(cls(model), directory)
+        return load_saved(cls(model), directory)
 
     @classmethod
     def from_hf(cls, source: str | Path) -> Self:
@@ -262,8 +257,7 @@ def save_head(
 ) -> None:
     """Write a head with the model below it; `own` is what else its class takes."""
     values = {"model": name, **own, "of": head.model.config.as_dict()}
-    write_json(Path(directory) / CONFIG, values)
-    write_safetensors(Path(directory) / WEIGHTS, weights(head))
+    save_model(head, directory, config=values)
 
 
 def load_below(directory: str | Path, *, name: str) -> tuple[nn.Module, dict[str, Any]]:
@@ -282,15 +276,3 @@ def load_below(directory: str | Path, *, name: str) -> tuple[nn.Module, dict[str
     if below.get("model") == "gpt":
         return GPT(GPTConfig.of(below, source=path)), values
     return BERT(BERTConfig.of(below, source=path)), values
-
-
-def load_head(head: Head, directory: str | Path) -> Head:
-    """Give a head, and the model below it, the weights that were saved.
-
-    Raises:
-        FileNotFoundError: there is no model.safetensors.
-        ValueError: it is damaged, or does not fit.
-    """
-    path = Path(directory) / WEIGHTS
-    load_weights(head, read_safetensors(path)[0], source=path)
-    return head.eval()

@@ -2,9 +2,16 @@
 
 import torch
 
+from llm.models import T5, T5Config
 from llm.models.bert import BERT, BERTConfig
 from llm.text.batches import IGNORE
-from llm.train.objectives import masked_and_next_sentence, masked_token, next_token
+from llm.text.pairs import to_batch
+from llm.train.objectives import (
+    masked_and_next_sentence,
+    masked_token,
+    next_token,
+    text_to_text,
+)
 
 
 def test_next_token_equals_a_sum_over_targets_one_by_one(tiny):
@@ -77,3 +84,17 @@ def test_masked_and_next_sentence_is_the_sum_of_both_means():
     torch.testing.assert_close(loss.total / loss.count, expected)
     loss.total.backward()
     assert all(p.grad is not None for p in model.parameters())
+
+
+def test_text_to_text_equals_a_sum_over_targets_one_by_one():
+    model = T5(T5Config(11, layers=1, heads=2, width=8))
+    batch = to_batch([([1, 2, 3], [4, 5]), ([6], [7, 8, 9])], start=0)
+    loss = text_to_text(model, batch)
+    expected = 0.0
+    for source, target in (([1, 2, 3], [4, 5]), ([6], [7, 8, 9])):
+        for t, token in enumerate(target):
+            seen = torch.tensor([[0, *target[:t]]])
+            logits = model(torch.tensor([source]), seen)[0, -1].double()
+            expected -= logits.log_softmax(-1)[token]
+    torch.testing.assert_close(loss.total.double(), expected, rtol=1e-5, atol=0)
+    assert loss.count == 5
