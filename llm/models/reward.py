@@ -12,19 +12,10 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from llm.models.checkpoint import (
-    CONFIG,
-    WEIGHTS,
-    load_weights,
-    read_json,
-    read_safetensors,
-    weights,
-    write_json,
-    write_safetensors,
-)
+from llm.models.checkpoint import CONFIG, load_saved, read_json, save_model
 from llm.models.gpt import GPT, GPTConfig
 
-KIND = "reward"
+KIND = "reward-model"
 
 
 class RewardModel(nn.Module):
@@ -57,8 +48,7 @@ class RewardModel(nn.Module):
     def save(self, directory: str | Path) -> None:
         """Write config.json and model.safetensors, each whole or not at all."""
         config = {"model": KIND, "gpt": self.gpt.config.as_dict()}
-        write_json(Path(directory) / CONFIG, config)
-        write_safetensors(Path(directory) / WEIGHTS, weights(self))
+        save_model(self, directory, config=config)
 
     @classmethod
     def load(cls, directory: str | Path) -> Self:
@@ -71,11 +61,9 @@ class RewardModel(nn.Module):
         path = Path(directory) / CONFIG
         values = read_json(path)
         if values.get("model") != KIND or not isinstance(values.get("gpt"), dict):
-            raise ValueError(f"{path} is not of a {KIND!r} model")
-        model = cls(GPT(GPTConfig.of(values["gpt"], source=path)))
-        path = Path(directory) / WEIGHTS
-        load_weights(model, read_safetensors(path)[0], source=path)
-        return model.eval()
+            raise ValueError(f"{path} is not of a {KIND}")
+        gpt = GPT(GPTConfig.of(values["gpt"], source=path))
+        return load_saved(cls(gpt), directory)
 
 
 class ValuedGPT(nn.Module):

@@ -51,10 +51,10 @@ def test_a_reward_model_comes_back_bit_for_bit(model: GPT, tmp_path: Path) -> No
 
 def test_files_of_another_model_are_refused(model: GPT, tmp_path: Path) -> None:
     model.save(tmp_path / "gpt")
-    with pytest.raises(ValueError, match="is not of a 'reward' model"):
+    with pytest.raises(ValueError, match="is not of a reward-model"):
         RewardModel.load(tmp_path / "gpt")
     RewardModel(model).save(tmp_path / "reward")
-    with pytest.raises(ValueError, match="is of a model 'reward'"):
+    with pytest.raises(ValueError, match="is of a model 'reward-model'"):
         GPT.load(tmp_path / "reward")
 
 
