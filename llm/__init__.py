@@ -2,7 +2,7 @@
 
 from llm.environment import check_env
 from llm.generate import generate, stream
-from llm.models import GPT, GPTConfig
+from llm.models.gpt import GPT, GPTConfig
 from llm.text.tokenizer import Tokenizer
 from llm.train import TrainConfig, Trainer
 

@@ -10,15 +10,22 @@ from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
+    BertConfig,
+    BertForMaskedLM,
+    BertForSequenceClassification,
     GPT2Config,
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
+    T5Config,
+    T5ForConditionalGeneration,
+    XLNetConfig,
+    XLNetLMHeadModel,
 )
 
 from llm import GPT, GPTConfig, Tokenizer
 from llm.cli import main
-from llm.models import families
+from llm.models import Recurrent, RecurrentConfig, families
 
 TEXT = "The cat sat on the mat. The dog sat on the log. " * 20
 
@@ -234,3 +241,58 @@ def test_a_name_on_the_hub_is_downloaded(
     monkeypatch.setattr("huggingface_hub.snapshot_download", download)
     assert GPT.from_hf("org/model").config.layers == 2
     assert asked == ["org/model"]
+
+
+FAMILIES = {
+    "bert": lambda: BertForMaskedLM(
+        BertConfig(
+            vocab_size=20,
+            hidden_size=8,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=12,
+            max_position_embeddings=8,
+        )
+    ),
+    "bert with labels": lambda: BertForSequenceClassification(
+        BertConfig(
+            vocab_size=20,
+            hidden_size=8,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=12,
+            max_position_embeddings=8,
+            num_labels=3,
+        )
+    ),
+    "t5": lambda: T5ForConditionalGeneration(
+        T5Config(vocab_size=20, d_model=8, d_kv=4, d_ff=12, num_layers=1, num_heads=2)
+    ),
+    "xlnet": lambda: XLNetLMHeadModel(
+        XLNetConfig(vocab_size=20, d_model=8, n_layer=1, n_head=2, d_inner=12)
+    ),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_comes_and_goes(
+    family: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    theirs = FAMILIES[family]()
+    theirs.save_pretrained(tmp_path / "theirs")
+    assert convert(tmp_path / "theirs", tmp_path / "ours", "llm") == 0
+    assert convert(tmp_path / "ours", tmp_path / "back", "hf") == 0
+    back = type(theirs).from_pretrained(tmp_path / "back").state_dict()
+    own = theirs.state_dict()
+    assert own.keys() == back.keys()
+    for name, tensor in own.items():
+        assert back[name].equal(tensor), name
+
+
+def test_a_family_without_a_form_there_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Recurrent(RecurrentConfig(9, 1, 8)).save(tmp_path / "run")
+    assert convert(tmp_path / "run", tmp_path / "hf", "hf") == 2
+    assert "holds a Recurrent: transformers has none" in refused(capsys)
+    assert not (tmp_path / "hf").exists()

@@ -8,7 +8,6 @@ from typing import Any
 from llm.models import families
 from llm.models.checkpoint import write_json
 from llm.models.huggingface.files import locate
-from llm.text.huggingface import to_spec
 from llm.text.tokenizer import Tokenizer
 
 TOKENIZER = "tokenizer.json"
@@ -47,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
         raise FileExistsError(f"{out} exists: choose another --to, or remove it")
     read = from_hf if args.format == "llm" else from_ours
     model, tok = read(args.source)
-    size = model.config.vocab_size
+    size = getattr(model, "model", model).config.vocab_size  # a head stands on one
     if tok is not None and tok.vocab_size > size:
         raise ValueError(
             f"{args.source} has a tokenizer of {tok.vocab_size} ids and an embedding "
@@ -58,7 +57,10 @@ def run(args: argparse.Namespace) -> None:
         if tok is not None:
             tok.save(out / TOKENIZER)
     else:
-        spec = None if tok is None else to_spec(tok)
+        if not hasattr(model, "to_hf"):
+            name = type(model).__name__
+            raise ValueError(f"{args.source} holds a {name}: transformers has none")
+        spec = None if tok is None else tok.to_hf()
         model.to_hf(out)
         if spec is not None:
             write_json(out / TOKENIZER, spec)
@@ -76,7 +78,7 @@ def run(args: argparse.Namespace) -> None:
     print(f"{out}: a {result['model']} of {count:,} parameters, and {beside}")
 
 
-def from_hf(source: str) -> tuple[families.Model, Tokenizer | None]:
+def from_hf(source: str) -> tuple[Any, Tokenizer | None]:
     """Model and tokenizer of a checkpoint; many have no tokenizer beside them."""
     directory = locate(source)
     model = families.from_hf(directory)
@@ -86,7 +88,7 @@ def from_hf(source: str) -> tuple[families.Model, Tokenizer | None]:
         return model, None
 
 
-def from_ours(source: str) -> tuple[families.Model, Tokenizer | None]:
+def from_ours(source: str) -> tuple[Any, Tokenizer | None]:
     """Model and tokenizer of a directory of ours."""
     path = Path(source) / TOKENIZER
     model = families.load(source)

@@ -1,25 +1,24 @@
 """Generation: feed the model what it wrote, one token at a time.
 
-A batch of prompts is decoded together and gives, row by row, what each prompt gives
-alone: shorter prompts are padded on the left, padding is masked and takes no position,
-and every row draws from a random generator of its own.
-
-A row that has outgrown the context goes on from its last half: the rest is forgotten,
-positions start at 0 again, and keys and values are computed anew. To forget one token
-at a time would cost that computation at every token.
+A GPT continues prompts; an encoder-decoder answers sources. How a row is written, and
+what happens to one that outgrows the context: see `llm.generate.writers`. Every row
+draws from a random generator of its own, and is what it would be alone.
 """
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from itertools import islice
-from typing import Any, TypeVar, cast
+from math import inf
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from llm.generate import sampling
+from llm.generate.writers import writer_of
 from llm.models.gpt import GPT
+
+if TYPE_CHECKING:
+    from llm.generate.writers import Model
 
 Ids = TypeVar("Ids", list[int], list[list[int]], Tensor)
 # From logits, (B, V), to the next token of each row, (B,).
@@ -27,7 +26,7 @@ Choice = Callable[[Tensor], Tensor]
 
 
 def generate(
-    model: GPT,
+    model: "Model",
     ids: Ids,
     *,
     max_tokens: int,
@@ -39,12 +38,13 @@ def generate(
     seed: int | None = None,
     cache: bool = True,
 ) -> Ids:
-    """Continue one prompt or several.
+    """Continue one prompt or several, or answer one source or several.
 
     Args:
-        model: in `eval` mode meanwhile.
-        ids: a prompt, or several of any lengths; a tensor is (T,) or (B, T).
-        max_tokens: most tokens to add to each.
+        model: a GPT, or an encoder-decoder; in `eval` mode meanwhile.
+        ids: a prompt, or several of any lengths; a tensor is (T,) or (B, T). For an
+            encoder-decoder, a source or several.
+        max_tokens: most tokens to write for each.
         temperature: see `sampling.temperature`; 0 takes the most likely token.
         top_k: see `sampling.top_k`.
         top_p: see `sampling.top_p`.
@@ -56,12 +56,13 @@ def generate(
             the tokens are the same.
 
     Returns:
-        Prompt and continuation, in the form of `ids`. In a tensor, a row that ends
-        before others repeats its last token.
+        Prompt and continuation, in the form of `ids`; of an encoder-decoder, what it
+        writes after the start token. In a tensor, a row that ends before others repeats
+        its last token.
 
     Raises:
-        ValueError: a prompt is empty, longer than the context or has an id outside the
-            vocabulary, or another argument is out of its range.
+        ValueError: a prompt or source is empty, longer than the context or has an id
+            outside the vocabulary, or another argument is out of its range.
     """
     rows = to_rows(ids)
     check(model, rows, max_tokens=max_tokens, stop=stop)
@@ -74,19 +75,20 @@ def generate(
         top_p=top_p,
         min_p=min_p,
     )
+    texts = begun(model, rows)
     running = set(range(len(rows)))
     with evaluating(model):
-        for tokens in islice(decode(model, rows, choose, cache=cache), max_tokens):
+        for tokens in decode(model, rows, choose, max_tokens=max_tokens, cache=cache):
             for i in running:
-                rows[i].append(tokens[i])
+                texts[i].append(tokens[i])
             running = {i for i in running if tokens[i] not in stop}
             if not running:
                 break
-    return from_rows(rows, like=ids)
+    return from_rows(texts, like=ids)
 
 
 def stream(
-    model: GPT,
+    model: "Model",
     ids: list[int] | Tensor,
     *,
     max_tokens: int,
@@ -98,7 +100,7 @@ def stream(
     seed: int | None = None,
     cache: bool = True,
 ) -> Iterator[int]:
-    """Continue one prompt, and give each new token as soon as it is drawn.
+    """Continue one prompt or answer one source: each token as soon as it is drawn.
 
     Arguments, tokens and errors are those of `generate`; errors come at once, not with
     the first token. The model is in `eval` mode until the iterator ends or is closed.
@@ -119,8 +121,8 @@ def stream(
 
     def tokens() -> Iterator[int]:
         with evaluating(model):
-            for (token,) in islice(
-                decode(model, rows, choose, cache=cache), max_tokens
+            for (token,) in decode(
+                model, rows, choose, max_tokens=max_tokens, cache=cache
             ):
                 yield token
                 if token in stop:
@@ -131,54 +133,31 @@ def stream(
 
 @torch.inference_mode()
 def decode(
-    model: GPT, rows: list[list[int]], choose: Choice, *, cache: bool
+    model: "Model",
+    rows: list[list[int]],
+    choose: Choice,
+    *,
+    max_tokens: int,
+    cache: bool,
 ) -> Iterator[list[int]]:
-    """Without end: the next token of every row.
+    """The next token of every row, `max_tokens` times.
 
     Args:
         model: in `eval` mode.
-        rows: prompts, none empty.
+        rows: prompts or sources, none empty.
         choose: takes one token for each row.
+        max_tokens: how often.
         cache: keep keys and values.
     """
-    context = model.config.context
-    windows = [list(row) for row in rows]  # what each row still sees of itself
-    moved = True
-    while True:
-        if moved or not cache:
-            ids, mask = pad_left(windows, model.embedding.weight.device)  # (B, T)
-            kept = model.new_cache(len(rows)) if cache else None
-        features = model.features(ids, mask=mask, cache=kept)  # (B, T, C)
-        drawn = choose(model.head(features[:, -1]))  # (B,)
-        tokens = drawn.tolist()
-        yield tokens
-
-        moved = False
-        for window, token in zip(windows, tokens, strict=True):
-            window.append(token)
-            if len(window) > context:
-                del window[: -max(context // 2, 1)]
-                moved = True
-        ids = drawn[:, None]  # (B, 1)
-        if mask is not None:
-            mask = F.pad(mask, (0, 1), value=True)  # (B, S + 1)
-
-
-def pad_left(
-    rows: list[list[int]], device: torch.device
-) -> tuple[Tensor, Tensor | None]:
-    """Ids, (B, T), and where they are no padding; None where nothing is padded."""
-    longest = max(map(len, rows))
-    ids = [[0] * (longest - len(row)) + row for row in rows]
-    padding = torch.tensor([longest - len(row) for row in rows], device=device)  # (B,)
-    mask = None
-    if any(len(row) < longest for row in rows):
-        mask = torch.arange(longest, device=device) >= padding[:, None]  # (B, T)
-    return torch.tensor(ids, device=device), mask
+    writer = writer_of(model, rows, max_tokens=max_tokens, cache=cache)
+    for _ in range(max_tokens):
+        tokens = choose(writer.logits())  # (B,)
+        yield tokens.tolist()
+        writer.append(tokens)
 
 
 def chooser(
-    model: GPT,
+    model: "Model",
     rows: int,
     *,
     seed: int | None,
@@ -216,29 +195,37 @@ def chooser(
 
 
 def check(
-    model: GPT, rows: list[list[int]], *, max_tokens: int, stop: Collection[int]
+    model: "Model", rows: list[list[int]], *, max_tokens: int, stop: Collection[int]
 ) -> None:
-    """Refuse what the model cannot continue."""
-    context = model.config.context
+    """Refuse what the model cannot continue or answer."""
+    kind = "prompt" if isinstance(model, GPT) else "source"
+    context = getattr(model.config, "context", inf)  # a T5 has no limit
     for i, row in enumerate(rows):
         if not row:
-            raise ValueError(f"prompt {i} is empty: give it one token at least")
+            raise ValueError(f"{kind} {i} is empty: give it one token at least")
         if len(row) > context:
             raise ValueError(
-                f"prompt {i} has {len(row)} tokens, more than the context of "
+                f"{kind} {i} has {len(row)} tokens, more than the context of "
                 f"{context}: keep its last ones"
             )
-        check_ids(model, row, name=f"prompt {i}")
+        check_ids(model, row, name=f"{kind} {i}")
     check_ids(model, stop, name="stop")
     if max_tokens < 0:
         raise ValueError(f"max_tokens {max_tokens} is below 0")
+    if max_tokens > context and not isinstance(model, GPT):
+        raise ValueError(f"max_tokens {max_tokens} exceeds the context of {context}")
 
 
-def check_ids(model: GPT, ids: Collection[int], *, name: str) -> None:
+def check_ids(model: "Model", ids: Collection[int], *, name: str) -> None:
     """Refuse ids that the model does not have."""
     size = model.config.vocab_size
     if outside := sorted({token for token in ids if not 0 <= token < size}):
         raise ValueError(f"{name} has ids {outside}, but the vocabulary is of {size}")
+
+
+def begun(model: "Model", rows: list[list[int]]) -> list[list[int]]:
+    """What a row of the result begins with: its prompt, if it is a continuation."""
+    return [list(row) if isinstance(model, GPT) else [] for row in rows]
 
 
 def to_rows(ids: list[int] | list[list[int]] | Tensor) -> list[list[int]]:
@@ -249,12 +236,13 @@ def to_rows(ids: list[int] | list[list[int]] | Tensor) -> list[list[int]]:
 
 
 def from_rows(rows: list[list[int]], *, like: Ids) -> Ids:
-    """Rows in the form of the prompts that they continue."""
+    """Rows in the form of the prompts or sources that they belong to."""
     result: Any = rows
     if isinstance(like, Tensor):
         longest = max(map(len, rows))
         full = [row + row[-1:] * (longest - len(row)) for row in rows]
-        result = torch.tensor(full, device=like.device).view(*like.shape[:-1], -1)
+        result = torch.tensor(full, dtype=torch.long, device=like.device)
+        result = result.view(*like.shape[:-1], longest)
     elif not isinstance(like[0], list):
         result = rows[0]
     return cast(Ids, result)

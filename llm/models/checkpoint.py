@@ -23,6 +23,7 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+Model = TypeVar("Model", bound=nn.Module)
 Config = TypeVar("Config", bound="DataclassInstance")
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -157,6 +158,26 @@ def config_of_json(
         return kind(**own)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{source}: {error}") from None
+
+
+def save_model(
+    model: nn.Module, directory: str | Path, *, config: Mapping[str, Any]
+) -> None:
+    """Write config.json and model.safetensors, each whole or not at all."""
+    write_json(Path(directory) / CONFIG, config)
+    write_safetensors(Path(directory) / WEIGHTS, weights(model))
+
+
+def load_saved(model: Model, directory: str | Path) -> Model:
+    """Give a new model the weights that `save_model` wrote, and switch dropout off.
+
+    Raises:
+        FileNotFoundError: there is no model.safetensors.
+        ValueError: it is damaged, or does not fit.
+    """
+    path = Path(directory) / WEIGHTS
+    load_weights(model, read_safetensors(path)[0], source=path)
+    return model.eval()
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:

@@ -18,13 +18,9 @@ from torch import Tensor, nn
 
 from llm.models.checkpoint import (
     CONFIG,
-    WEIGHTS,
-    load_weights,
+    load_saved,
     read_json,
-    read_safetensors,
-    weights,
-    write_json,
-    write_safetensors,
+    save_model,
 )
 from llm.models.config import GPTConfig
 from llm.models.huggingface import gpt as huggingface
@@ -225,8 +221,7 @@ class GPT(nn.Module):
 
     def save(self, directory: str | Path) -> None:
         """Write config.json and model.safetensors, each whole or not at all."""
-        write_json(Path(directory) / CONFIG, self.config.as_dict())
-        write_safetensors(Path(directory) / WEIGHTS, weights(self))
+        save_model(self, directory, config=self.config.as_dict())
 
     @classmethod
     def load(cls, directory: str | Path) -> Self:
@@ -238,10 +233,7 @@ class GPT(nn.Module):
         """
         path = Path(directory) / CONFIG
         config = GPTConfig.of(read_json(path), source=path)
-        model = cls(config)
-        path = Path(directory) / WEIGHTS
-        load_weights(model, read_safetensors(path)[0], source=path)
-        return model.eval()
+        return load_saved(cls(config), directory)
 
     @classmethod
     def from_hf(cls, source: str | Path) -> Self:

@@ -23,15 +23,11 @@ from torch import Tensor, nn
 
 from llm.models.checkpoint import (
     CONFIG,
-    WEIGHTS,
     config_of_json,
     config_to_json,
-    load_weights,
+    load_saved,
     read_json,
-    read_safetensors,
-    weights,
-    write_json,
-    write_safetensors,
+    save_model,
 )
 from llm.models.config import whole
 
@@ -214,8 +210,7 @@ class Recurrent(nn.Module):
 
     def save(self, directory: str | Path) -> None:
         """Write config.json and model.safetensors, each whole or not at all."""
-        write_json(Path(directory) / CONFIG, self.config.as_dict())
-        write_safetensors(Path(directory) / WEIGHTS, weights(self))
+        save_model(self, directory, config=self.config.as_dict())
 
     @classmethod
     def load(cls, directory: str | Path) -> Self:
@@ -226,7 +221,6 @@ class Recurrent(nn.Module):
             ValueError: a file is damaged, or they do not fit each other.
         """
         path = Path(directory) / CONFIG
-        model = cls(RecurrentConfig.of(read_json(path), source=path))
-        path = Path(directory) / WEIGHTS
-        load_weights(model, read_safetensors(path)[0], source=path)
-        return model.eval()
+        return load_saved(
+            cls(RecurrentConfig.of(read_json(path), source=path)), directory
+        )

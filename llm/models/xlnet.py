@@ -17,13 +17,9 @@ from torch.nn import functional as F
 
 from llm.models.checkpoint import (
     CONFIG,
-    WEIGHTS,
-    load_weights,
+    load_saved,
     read_json,
-    read_safetensors,
-    weights,
-    write_json,
-    write_safetensors,
+    save_model,
 )
 from llm.models.huggingface import xlnet as huggingface
 from llm.models.huggingface.files import read_checkpoint, write_checkpoint
@@ -172,8 +168,7 @@ class XLNet(nn.Module):
 
     def save(self, directory: str | Path) -> None:
         """Write config.json and model.safetensors, each whole or not at all."""
-        write_json(Path(directory) / CONFIG, self.config.as_dict())
-        write_safetensors(Path(directory) / WEIGHTS, weights(self))
+        save_model(self, directory, config=self.config.as_dict())
 
     @classmethod
     def load(cls, directory: str | Path) -> Self:
@@ -184,10 +179,7 @@ class XLNet(nn.Module):
             ValueError: a file is damaged, or they do not fit each other.
         """
         path = Path(directory) / CONFIG
-        model = cls(XLNetConfig.of(read_json(path), source=path))
-        path = Path(directory) / WEIGHTS
-        load_weights(model, read_safetensors(path)[0], source=path)
-        return model.eval()
+        return load_saved(cls(XLNetConfig.of(read_json(path), source=path)), directory)
 
     @classmethod
     def from_hf(cls, source: str | Path) -> Self:

@@ -45,6 +45,10 @@ class KVCache:
         self.values[:, :, start : self.length] = v
         return self.keys[:, :, : self.length], self.values[:, :, : self.length]
 
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these `rows` of the batch, (B',); one may stand there often."""
+        self.keys, self.values = self.keys[rows], self.values[rows]
+
 
 class MultiHeadAttention(nn.Module):
     """Several attentions side by side, each over its own slice of the width.

@@ -12,13 +12,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llm.text.bpe import BYTES, SHOWN, show_merges
+from llm.text.bpe import BYTES, SHOWN, Pair, show_merges
 from llm.text.sentencepiece import added_token, read_unigram
 
 if TYPE_CHECKING:
     import tokenizers
-
-    from llm.text.tokenizer import Tokenizer
 
 Saved = dict[str, Any]
 SHOW = dict(zip(BYTES, SHOWN, strict=True))  # byte to character
@@ -196,35 +194,40 @@ def wordpiece(tokens: list[str], *, lower: bool) -> dict[str, Any]:
     }
 
 
-def to_spec(tokenizer: "Tokenizer") -> dict[str, Any]:
-    """What tokenizer.json of a checkpoint holds for one of ours.
+def spec_of(
+    saved: Saved,
+    tokens: Mapping[int, bytes],
+    *,
+    special: Mapping[str, int],
+    merges: list[Pair],
+) -> dict[str, Any]:
+    """What tokenizer.json of a checkpoint holds for one of our tokenizers.
+
+    Args:
+        saved: what is saved of it.
+        tokens: its vocabulary, special tokens included.
+        special: id of each special token.
+        merges: what BPE merged, if it was trained here.
 
     Raises:
         ValueError: it is one of characters, which has no such form.
     """
-    saved = tokenizer.as_dict()
     if saved["kind"] == "tokenizers":
         spec: dict[str, Any] = saved["spec"]
         return spec
     if saved["kind"] == "chars":
         raise ValueError("a tokenizer of characters has no form at Hugging Face")
-    ordinary = range(tokenizer.vocab_size)
-    ids = [i for i in ordinary if i not in tokenizer.special.values()]
-    if "ids" in saved:
-        ids = saved["ids"]
-    shown = {i: "".join(map(SHOW.__getitem__, tokenizer.token_bytes(i))) for i in ids}
-    merges = [line.split() for line in show_merges(tokenizer.merges)] or recovered(
-        [shown[i] for i in ids]
-    )
+    ids = saved.get("ids") or [i for i in tokens if i not in special.values()]
+    shown = {i: "".join(map(SHOW.__getitem__, tokens[i])) for i in ids}
+    made = [line.split() for line in show_merges(merges)]
+    made = made or recovered([shown[i] for i in ids])
     words = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
     pattern = {"Regex": saved.get("pattern", r"[\s\S]")}
     split = {"type": "Split", "pattern": pattern, "behavior": "Isolated"}
     cuts = [{**split, "invert": False}, {**words, "use_regex": False}]
     return {
         "version": "1.0",
-        "added_tokens": [
-            added_token(i, text) for text, i in sorted(tokenizer.special.items())
-        ],
+        "added_tokens": [added_token(i, text) for text, i in sorted(special.items())],
         "normalizer": None,
         "pre_tokenizer": {"type": "Sequence", "pretokenizers": cuts},
         "post_processor": None,
@@ -239,8 +242,8 @@ def to_spec(tokenizer: "Tokenizer") -> dict[str, Any]:
             "byte_fallback": False,
             "ignore_merges": False,
             # Special tokens too, or the library gives them new ids.
-            "vocab": {text: i for i, text in shown.items()} | tokenizer.special,
-            "merges": merges,
+            "vocab": {text: i for i, text in shown.items()} | dict(special),
+            "merges": made,
         },
     }
 

@@ -284,9 +284,16 @@ class Tokenizer:
         """Bytes of one token. ValueError for no such id."""
         return self.decode_bytes([index])
 
-    def as_dict(self) -> dict[str, Any]:
-        """What `save` writes."""
-        return self._saved
+    def to_hf(self) -> dict[str, Any]:
+        """What tokenizer.json of a Hugging Face checkpoint holds for this one.
+
+        Raises ValueError for characters, which have no such form.
+        """
+        from llm.text.huggingface import spec_of
+
+        return spec_of(
+            self._saved, self._tokens, special=self.special, merges=self.merges
+        )
 
     def save(self, path: str | Path) -> None:
         """Write the tokenizer as JSON, whole or not at all."""

@@ -111,7 +111,7 @@ print(f"{entropy:.3f} nats a sentence, in whatever order it is told")
 # %% train tolerance=0.1
 from llm import TrainConfig, Trainer
 from llm.text.permutation import draw_orders
-from llm.train.objectives import permuted
+from llm.train.objectives import permuted_token
 
 held_out = sentences(256, seed=10**6)
 STEPS = 500
@@ -134,7 +134,7 @@ def train(data):
         warmup=20,
     )
     model = make()
-    Trainer(model, data, config=config, objective=permuted).fit()
+    Trainer(model, data, config=config, objective=permuted_token).fit()
     return model.eval()
 
 

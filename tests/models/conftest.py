@@ -13,7 +13,7 @@ def redraw_(model: nn.Module) -> None:
     """Draw every parameter anew, gains around 1."""
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            centre = 1.0 if "norm" in name and name.endswith("weight") else 0.0
+            centre = 1.0 if "norm" in name.lower() and name.endswith("weight") else 0.0
             centre = 1.0 if "ln_" in name and name.endswith("weight") else centre
             parameter.normal_(centre, 0.1)
 

@@ -22,7 +22,7 @@ from llm.models.xlnet import XLNet, XLNetConfig
 from llm.nn import permutation_mask
 from llm.text.permutation import draw_orders
 from llm.train import TrainConfig, Trainer
-from llm.train.objectives import cross_entropy, permuted
+from llm.train.objectives import cross_entropy, permuted_token
 
 V, T, K = 19, 9, 4
 SHAPES: dict[str, dict[str, Any]] = {
@@ -491,7 +491,7 @@ def test_every_order_is_equally_likely() -> None:
 @torch.no_grad()
 def test_the_objective_is_the_loss_of_one_target_after_another(small: XLNet) -> None:
     batch = draw_orders(lambda step: {"ids": some_ids(2, T)}, share=3)(0)
-    loss, expected = permuted(small, batch), torch.zeros(())
+    loss, expected = permuted_token(small, batch), torch.zeros(())
     for row in range(2):
         ids, order = batch["ids"][row : row + 1], batch["order"][row]
         for turn in range(T - 3, T):
@@ -512,7 +512,7 @@ def test_it_learns_through_the_trainer_and_saves(tmp_path: Path) -> None:
     model = XLNet(XLNetConfig(V, 1, 2, 16))
     config = TrainConfig(steps=120, lr=0.03, warmup=5, log_every=10)
     data = draw_orders(windows, share=3)
-    run = Trainer(model, data, config=config, objective=permuted, out=tmp_path)
+    run = Trainer(model, data, config=config, objective=permuted_token, out=tmp_path)
     records = run.fit()
     assert records[0]["loss"] > 2 > 0.3 > records[-1]["loss"]
     assert XLNet.load(tmp_path).config == model.config

@@ -13,7 +13,6 @@ from transformers import BertTokenizer, PreTrainedTokenizerFast
 
 from llm.text.bpe import BYTES, PATTERN, SHOWN
 from llm.text.corpus import Stories
-from llm.text.huggingface import to_spec
 from llm.text.tokenizer import Tokenizer
 
 TEXTS = Stories("en").texts(40) + Stories("zh").texts(40)
@@ -263,7 +262,7 @@ def test_what_we_write_gives_the_library_our_ids(kind: str, tmp_path: Path) -> N
         theirs.save(str(tmp_path / "tokenizer.json"))
         ours = Tokenizer.from_hf(tmp_path)
     assert ours.kind == kind
-    library = tokenizers.Tokenizer.from_str(json.dumps(to_spec(ours)))
+    library = tokenizers.Tokenizer.from_str(json.dumps(ours.to_hf()))
     assert library.get_vocab_size() == ours.vocab_size
     for text in TEXTS + HARD:
         ids = ours.encode(text)
@@ -275,4 +274,4 @@ def test_what_we_write_gives_the_library_our_ids(kind: str, tmp_path: Path) -> N
 
 def test_a_tokenizer_of_characters_has_no_form_there() -> None:
     with pytest.raises(ValueError, match="characters"):
-        to_spec(Tokenizer.chars("abc"))
+        Tokenizer.chars("abc").to_hf()
