@@ -63,6 +63,8 @@ def save_adapter(
 def load_adapter(directory: str | Path, model: nn.Module) -> nn.Module:
     """Inject into `model` the method that `save_adapter` wrote, with what it learned.
 
+    After an error `model` may hold the method, without what it learned.
+
     Returns:
         What `inject` gives.
 

@@ -47,29 +47,37 @@ def inject(model: nn.Module, method: Method, *, also: Patterns = ()) -> nn.Modul
             none that the method works with.
     """
     refuse_second(model)
-    tuned = model.requires_grad_(False)
+    base = dict(model.named_parameters())
+    check_matched(also, base, kind="parameter")
+    tuned, made = model, {}
+    by: Callable[[Linear], nn.Module]
     match method:
         case LoRA():
-            by: Callable[[Linear], nn.Module] = partial(
+            by = partial(
                 LoRALinear,
                 rank=method.rank,
                 scale=method.scale,
                 dropout=method.dropout,
                 dora=method.dora,
             )
-            replace_linear(model, method.targets, by=by)
+            made = stand_ins(model, method.targets, by=by)
         case IA3():
             by = partial(ScaledLinear, side="output")
-            replace_linear(model, method.outputs, by=by)
-            replace_linear(model, method.inputs, by=partial(ScaledLinear, side="input"))
+            made = stand_ins(model, method.outputs, by=by)
+            by = partial(ScaledLinear, side="input")
+            made |= stand_ins(model, method.inputs, by=by)
         case Adapters():
             by = partial(AdapterLinear, width=method.width)
-            replace_linear(model, method.targets, by=by)
+            made = stand_ins(model, method.targets, by=by)
         case BitFit():
-            train(model, method.targets)
+            check_matched(method.targets, base, kind="parameter")
+            also += method.targets
         case _:
             tuned = with_prompt(model, method)
-    train(model, also)
+    for name, parameter in base.items():
+        parameter.requires_grad_(matches(name, also))
+    for name, layer in made.items():
+        model.set_submodule(name, layer)
     return tuned
 
 
@@ -94,10 +102,10 @@ def with_prompt(
     return Prompted(model, prompt, tokens=method.tokens)
 
 
-def replace_linear(
+def stand_ins(
     model: nn.Module, targets: Patterns, *, by: Callable[[Linear], nn.Module]
-) -> None:
-    """Replace every linear layer whose name is a target, in place.
+) -> dict[str, nn.Module]:
+    """What shall stand in for every linear layer whose name is a target, by name.
 
     Raises:
         ValueError: a target matches nothing, or a layer that is tied to another.
@@ -108,23 +116,10 @@ def replace_linear(
         if isinstance(layer, nn.Linear | NF4Linear)
     }
     check_matched(targets, layers, kind="linear layer")
-    for name, layer in layers.items():
-        if matches(name, targets):
-            refuse_tied(model, name)
-            model.set_submodule(name, by(layer))
-
-
-def train(model: nn.Module, targets: Patterns) -> None:
-    """Let every parameter train whose name is a target.
-
-    Raises:
-        ValueError: a target matches nothing.
-    """
-    parameters = dict(model.named_parameters())
-    check_matched(targets, parameters, kind="parameter")
-    for name, parameter in parameters.items():
-        if matches(name, targets):
-            parameter.requires_grad_(True)
+    chosen = [name for name in layers if matches(name, targets)]
+    for name in chosen:
+        refuse_tied(model, name)
+    return {name: by(layers[name]) for name in chosen}
 
 
 def trainable(model: nn.Module) -> str:

@@ -19,8 +19,15 @@ from peft import (
 )
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 
 from llm import GPT, GPTConfig
+from llm.models.families import from_hf
 from llm.peft import (
     IA3,
     Adapters,
@@ -31,6 +38,7 @@ from llm.peft import (
     PTuning,
     from_peft,
     inject,
+    quantize,
     to_peft,
 )
 from llm.peft.huggingface.names import joints
@@ -167,6 +175,85 @@ def test_gradients_are_those_of_peft(
     assert compared >= 3
 
 
+OTHERS: dict[str, Callable[[], nn.Module]] = {
+    "bert": lambda: BertForMaskedLM(
+        BertConfig(
+            vocab_size=19,
+            hidden_size=12,
+            num_hidden_layers=2,
+            num_attention_heads=3,
+            intermediate_size=20,
+        )
+    ),
+    "t5": lambda: T5ForConditionalGeneration(
+        T5Config(
+            vocab_size=19,
+            d_model=12,
+            d_kv=4,
+            d_ff=20,
+            num_layers=2,
+            num_heads=3,
+            feed_forward_proj="gated-gelu",
+            tie_word_embeddings=False,
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize(
+    "method", [LoRA(rank=2), LoRA(EVERYWHERE, rank=2, dora=True), IA3()]
+)
+def test_bert_and_t5_compute_the_same_in_peft(
+    ids: Tensor, name: str, method: Method, redraw: Redraw, tmp_path: Path
+) -> None:
+    theirs = OTHERS[name]().eval()
+    for parameter in theirs.parameters():
+        nn.init.normal_(parameter, mean=0.1, std=0.3)
+    theirs.save_pretrained(tmp_path / "base")
+    ours = inject(from_hf(tmp_path / "base"), method).eval()
+    redraw(ours)
+    to_peft(tmp_path, ours)
+    again = from_peft(tmp_path, from_hf(tmp_path / "base")).eval()
+    tuned = PeftModel.from_pretrained(theirs, tmp_path).eval()
+    if name == "t5":
+        expected = tuned(input_ids=ids[:1], decoder_input_ids=ids[1:]).logits
+        found = [model(ids[:1], ids[1:]) for model in (ours, again)]
+    else:
+        expected = tuned(input_ids=ids).logits
+        found = [model(ids) for model in (ours, again)]
+    assert torch.equal(found[0], found[1])
+    equal(found[0], expected)
+
+
+def test_an_untied_head_is_written_and_read(
+    pair: Pair, ids: Tensor, redraw: Redraw, tmp_path: Path
+) -> None:
+    pair.ours.save(tmp_path / "ours")
+    if pair.style == "gpt2":  # tied
+        written(GPT(replace(pair.ours.config, tied=False)), LoRA(("head",)), tmp_path)
+        with pytest.raises(ValueError, match="head is tied"):
+            from_peft(tmp_path, pair.ours)
+        return
+    ours = inject(pair.ours, LoRA(("head",), rank=2))
+    redraw(ours)
+    to_peft(tmp_path, ours)
+    theirs = PeftModel.from_pretrained(pair.theirs, tmp_path).eval()
+    equal(logits(theirs, ids), ours(ids))
+    equal(from_peft(tmp_path, GPT.load(tmp_path / "ours"))(ids), ours(ids))
+
+
+def test_a_base_of_four_bits_takes_a_file(
+    model: GPT, ids: Tensor, redraw: Redraw, tmp_path: Path
+) -> None:
+    model.save(tmp_path / "ours")
+    ours = inject(quantize(model), LoRA(rank=2, dora=True))
+    redraw(ours)
+    to_peft(tmp_path, ours)
+    again = from_peft(tmp_path, quantize(GPT.load(tmp_path / "ours")))
+    assert torch.equal(again(ids), ours(ids))
+
+
 def written(model: GPT, method: Method, directory: Path) -> Path:
     """The directory, with the files of a method that has learned nothing."""
     to_peft(directory, inject(model, method))
@@ -193,6 +280,12 @@ def test_what_we_do_not_have_is_refused(
         from_peft(tmp_path, GPT(model.config))
 
 
+def test_a_prompt_for_another_family_is_refused(model: GPT, tmp_path: Path) -> None:
+    written(model, PromptTuning(2), tmp_path)
+    with pytest.raises(ValueError, match="work with a GPT"):
+        from_peft(tmp_path, nn.Linear(2, 2))
+
+
 def test_files_for_another_model_are_refused(model: GPT, tmp_path: Path) -> None:
     for method in (LoRA(), IA3(), PromptTuning(2), PrefixTuning(2)):
         written(GPT(model.config), method, tmp_path)
@@ -216,8 +309,14 @@ def test_a_tensor_that_is_missing_is_named(model: GPT, tmp_path: Path) -> None:
 def test_what_peft_has_no_place_for_is_refused(model: GPT, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="none is here"):
         to_peft(tmp_path, inject(model, Adapters()))
-    with pytest.raises(ValueError, match="not Linear"):
+    with pytest.raises(ValueError, match="not of a Linear"):
         to_peft(tmp_path, nn.Linear(2, 2))
+    beside = inject(GPT(model.config), LoRA(), also=("norm.weight",))
+    with pytest.raises(ValueError, match=r"no place for norm\.weight"):
+        to_peft(tmp_path, beside)
+    beside = inject(GPT(model.config), PromptTuning(2), also=("norm.weight",))
+    with pytest.raises(ValueError, match=r"no place for model\.norm\.weight"):
+        to_peft(tmp_path, beside)
     mixed = GPT(GPTConfig(10, 8, 1, 2, 8, norm="rms"))
     with pytest.raises(ValueError, match="neither GPT-2 nor Llama"):
         to_peft(tmp_path, inject(mixed, LoRA()))

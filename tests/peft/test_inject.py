@@ -209,11 +209,22 @@ def test_values_out_of_range_are_refused(
         make()
 
 
-def test_patterns_that_match_nothing_are_refused(model: GPT) -> None:
+def test_patterns_that_match_nothing_are_refused_before_any_change(
+    model: GPT,
+) -> None:
+    names = list(model.state_dict())
     with pytest.raises(ValueError, match=r"'\*q_proj'.*attention\.query"):
         inject(model, LoRA(("*q_proj",)))
     with pytest.raises(ValueError, match="no parameter matches 'classifier"):
         inject(model, LoRA(), also=("classifier*",))
+    with pytest.raises(ValueError, match="no linear layer matches 'wo'"):
+        inject(model, IA3(inputs=("wo",)))
+    with pytest.raises(ValueError, match="no parameter matches 'b'"):
+        inject(model, BitFit(("b",)))
+    with pytest.raises(ValueError, match="no room"):
+        inject(model, PromptTuning(99))
+    assert list(model.state_dict()) == names
+    assert all(parameter.requires_grad for parameter in model.parameters())
 
 
 def test_a_tied_head_is_refused() -> None:

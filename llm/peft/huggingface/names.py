@@ -1,13 +1,15 @@
 """Files, and which layers of ours stand where in them."""
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 
+from llm.models.bert import BERT
 from llm.models.gpt import GPT
-from llm.models.huggingface.gpt import layout
+from llm.models.huggingface import bert, gpt, t5
+from llm.models.huggingface.layout import Layout
+from llm.models.t5 import T5
 from llm.peft.layers import LoRALinear, ScaledLinear
 from llm.peft.quantize import Linear, NF4Linear
 
@@ -55,17 +57,37 @@ def base_of(layer: nn.Module) -> Linear:
     return held
 
 
-def joints(model: GPT) -> list[Joint]:
+def joints(model: nn.Module) -> list[Joint]:
     """Every linear layer of the Hugging Face model of the same weights.
 
     Raises:
-        ValueError: neither GPT-2 nor Llama has the parts of `model`.
+        ValueError: `model` is of no family that we know their names of.
     """
-    return [
+    named = [
         Joint(
             entry.theirs.removesuffix(".weight"),
             tuple(name.removesuffix(".weight") for name in entry.ours),
         )
-        for entry in layout(model.config)
-        if re.search(r"(attention|feedforward)\.\w+\.weight$", entry.ours[0])
+        for entry in layout_of(model)
+        if entry.ours[0].endswith(".weight")
     ]
+    modules = dict(model.named_modules())
+    kinds = (nn.Linear, NF4Linear, LoRALinear, ScaledLinear)
+    return [joint for joint in named if isinstance(modules.get(joint.ours[0]), kinds)]
+
+
+def layout_of(model: nn.Module) -> Layout:
+    """Where every tensor of the Hugging Face model of the same weights stands.
+
+    Raises:
+        ValueError: `model` is of no family that we know their names of.
+    """
+    match model:
+        case GPT():
+            return gpt.layout(model.config)
+        case BERT():
+            return bert.layout(model.config)
+        case T5():
+            return t5.layout(model.config)
+    kind = type(model).__name__
+    raise ValueError(f"peft knows the layers of GPT, BERT and T5, not of a {kind}")

@@ -26,14 +26,16 @@ from llm.peft.huggingface.names import (
     Joint,
     joints,
 )
-from llm.peft.inject import inject, refuse_second
+from llm.peft.inject import inject, refuse_second, refuse_tied
 from llm.peft.layers import LoRALinear, ScaledLinear, Side
 from llm.peft.methods import PrefixTuning, PromptTuning
 from llm.peft.prompts import Prefixed, Prompted, Vectors
 from llm.peft.quantize import Linear
 
+PROMPTS = ("PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING")
 
-def from_peft(directory: str | Path, model: GPT) -> nn.Module:
+
+def from_peft(directory: str | Path, model: nn.Module) -> nn.Module:
     """Inject into `model` what `peft` or `to_peft` wrote: see `inject`.
 
     Raises:
@@ -48,14 +50,15 @@ def from_peft(directory: str | Path, model: GPT) -> nn.Module:
     kind = values.get("peft_type")
     with reading(path):
         expect(values, FIXED)
-        if kind in ("PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING"):
-            return prompt_from_peft(model, values, tensors)
-        if kind not in ("LORA", "IA3"):
+        if kind not in ("LORA", "IA3", *PROMPTS):
             raise ValueError(f"peft_type {kind!r} is none that we have")
         if kind == "LORA" and not isinstance(values["lora_alpha"], int | float):
             raise ValueError(f"lora_alpha {values['lora_alpha']!r} is no number")
-    model.requires_grad_(False)
     with reading(Path(directory) / WEIGHTS):
+        if kind not in ("LORA", "IA3"):
+            return prompt_from_peft(
+                model, tensors[PROMPT], prefix=kind == "PREFIX_TUNING"
+            )
         layers = by_layer(tensors, {joint.theirs for joint in joints(model)})
         made: dict[str, nn.Module] = {}
         for joint in joints(model):
@@ -66,6 +69,9 @@ def from_peft(directory: str | Path, model: GPT) -> nn.Module:
                 made |= lora_from_peft(model, joint, parts, values=values)
             else:
                 made |= ia3_from_peft(model, joint, parts)
+        for name in made:
+            refuse_tied(model, name)
+    model.requires_grad_(False)
     for name, layer in made.items():
         model.set_submodule(name, layer)
     return model
@@ -91,7 +97,11 @@ def by_layer(
 
 
 def lora_from_peft(
-    model: GPT, joint: Joint, parts: Mapping[str, Tensor], *, values: Mapping[str, Any]
+    model: nn.Module,
+    joint: Joint,
+    parts: Mapping[str, Tensor],
+    *,
+    values: Mapping[str, Any],
 ) -> dict[str, LoRALinear]:
     """Our layers for one of theirs."""
     bases = joint.bases(model)
@@ -138,7 +148,7 @@ def patterned(patterns: Mapping[str, float] | None, name: str, default: float) -
 
 
 def ia3_from_peft(
-    model: GPT, joint: Joint, parts: Mapping[str, Tensor]
+    model: nn.Module, joint: Joint, parts: Mapping[str, Tensor]
 ) -> dict[str, ScaledLinear]:
     """Our layers for one of theirs; a part whose gains are all 1 is left alone."""
     bases = joint.bases(model)
@@ -168,25 +178,25 @@ def scaled(base: Linear, gain: Tensor, *, side: Side) -> ScaledLinear:
     return layer
 
 
-def prompt_from_peft(
-    model: GPT, values: Mapping[str, Any], tensors: Mapping[str, Tensor]
-) -> nn.Module:
-    """`model` with a prompt or a prefix."""
-    found = tensors[PROMPT]
-    config, tokens = model.config, values["num_virtual_tokens"]
+def prompt_from_peft(model: nn.Module, found: Tensor, *, prefix: bool) -> nn.Module:
+    """`model` with a prompt, (P, C), or a prefix, (P, layers · 2 · H · D)."""
+    if not isinstance(model, GPT):
+        kind = type(model).__name__
+        raise ValueError(f"prompts work with a GPT, and this is a {kind}")
+    config, tokens = model.config, len(found)
     heads, D = config.kv_heads or config.heads, config.head_width
-    if values["peft_type"] != "PREFIX_TUNING":
+    if not prefix:
         check_shape(PROMPT, found, (tokens, config.width))
         tuned = inject(model, PromptTuning(tokens))
         assert isinstance(tuned, Prompted) and isinstance(tuned.prompt, Vectors)
         tuned.prompt.weight.data.copy_(found)
         return tuned
     check_shape(PROMPT, found, (tokens, config.layers * 2 * heads * D))
-    prefixed = inject(model, PrefixTuning(tokens))
-    assert isinstance(prefixed, Prefixed)
+    tuned = inject(model, PrefixTuning(tokens))
+    assert isinstance(tuned, Prefixed)
     flat = found.view(tokens, config.layers, 2, heads, D)
-    prefixed.prefix.data.copy_(flat.permute(1, 2, 3, 0, 4))
-    return prefixed
+    tuned.prefix.data.copy_(flat.permute(1, 2, 3, 0, 4))
+    return tuned
 
 
 def check_shape(name: str, found: Tensor, expected: tuple[int, ...]) -> None:

@@ -7,14 +7,24 @@ import torch
 from torch import Tensor, nn
 
 from llm.models.checkpoint import (
+    few,
     write_json,
     write_safetensors,
 )
 from llm.models.gpt import GPT
 from llm.models.huggingface.gpt import format_of
+from llm.models.t5 import T5
 from llm.peft.huggingface.names import CONFIG, PREFIX, PROMPT, WEIGHTS, base_of, joints
 from llm.peft.layers import LoRALinear, ScaledLinear, injected, row_norms
 from llm.peft.prompts import Prefixed, Prompted
+
+# What `peft` wants to know of a model before it makes room for a prompt.
+TASKS = {
+    GPT: "CAUSAL_LM",
+    Prompted: "CAUSAL_LM",
+    Prefixed: "CAUSAL_LM",
+    T5: "SEQ_2_SEQ_LM",
+}
 
 
 def to_peft(directory: str | Path, model: nn.Module) -> None:
@@ -27,8 +37,10 @@ def to_peft(directory: str | Path, model: nn.Module) -> None:
         ValueError: `peft` has no place for the method, or for the model.
     """
     if isinstance(model, Prompted | Prefixed):
+        placed: tuple[str, ...] = ("prompt.", "prefix")
         values, tensors = prompt_to_peft(model)
-    elif isinstance(model, GPT):
+    else:
+        placed = tuple(f"{name}." for joint in joints(model) for name in joint.ours)
         kinds = {type(layer) for _, layer in injected(model)}
         if kinds == {LoRALinear}:
             values, tensors = lora_to_peft(model)
@@ -36,15 +48,21 @@ def to_peft(directory: str | Path, model: nn.Module) -> None:
             values, tensors = ia3_to_peft(model)
         else:
             raise ValueError("peft reads LoRA, IA3, prompts and prefixes: none is here")
-        values["fan_in_fan_out"] = format_of(model.config) == "gpt2"
-    else:
-        raise ValueError(f"to_peft knows the names of GPT, not {type(model).__name__}")
-    common = {"task_type": "CAUSAL_LM", "base_model_name_or_path": None}
-    write_json(Path(directory) / CONFIG, {**values, **common, "inference_mode": True})
+        transposed = isinstance(model, GPT) and format_of(model.config) == "gpt2"
+        values["fan_in_fan_out"] = transposed
+    trained = [name for name, p in model.named_parameters() if p.requires_grad]
+    if left := [name for name in trained if not name.startswith(placed)]:
+        raise ValueError(f"peft has no place for {few(left)}: use save_adapter")
+    values |= {
+        "task_type": TASKS.get(type(model)),
+        "base_model_name_or_path": None,
+        "inference_mode": True,
+    }
+    write_json(Path(directory) / CONFIG, values)
     write_safetensors(Path(directory) / WEIGHTS, tensors)
 
 
-def lora_to_peft(model: GPT) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def lora_to_peft(model: nn.Module) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """What the two files hold of LoRA."""
     tensors: dict[str, Tensor] = {}
     ranks: dict[str, int] = {}
@@ -100,7 +118,7 @@ def magnitude_of(layer: nn.Module) -> Tensor:
     return row_norms(base_of(layer).weight)
 
 
-def ia3_to_peft(model: GPT) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def ia3_to_peft(model: nn.Module) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """What the two files hold of IA3."""
     tensors: dict[str, Tensor] = {}
     inputs: list[str] = []
