@@ -265,6 +265,7 @@ def written(model: GPT, method: Method, directory: Path) -> Path:
     [
         ("peft_type", "ADALORA", "peft_type 'ADALORA'"),
         ("bias", "all", "bias 'all'"),
+        ("init_lora_weights", "pissa", "'pissa' changes the base"),
         ("modules_to_save", ["lm_head"], "modules_to_save"),
         ("lora_alpha", None, "adapter_config.json: lora_alpha None"),
     ],

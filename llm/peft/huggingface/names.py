@@ -25,8 +25,15 @@ FIXED: dict[str, Any] = {
     "trainable_token_indices": None,
     "layer_replication": None,
     "use_qalora": False,
+    "alora_invocation_tokens": None,
+    "arrow_config": None,
+    "kasa_config": None,
+    "target_parameters": None,
     "num_transformer_submodules": 1,
 }
+# Ways to begin LoRA that leave the base as it is; others (PiSSA, OLoRA, CorDA) subtract
+# from it what they begin with, and the file does not say what.
+BEGINNINGS = (True, False, "gaussian", "orthogonal", "eva")
 
 
 @dataclass(frozen=True)

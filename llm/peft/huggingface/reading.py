@@ -18,6 +18,7 @@ from llm.models.checkpoint import (
 from llm.models.gpt import GPT
 from llm.models.huggingface.layout import expect, reading
 from llm.peft.huggingface.names import (
+    BEGINNINGS,
     CONFIG,
     FIXED,
     PREFIX,
@@ -54,6 +55,8 @@ def from_peft(directory: str | Path, model: nn.Module) -> nn.Module:
             raise ValueError(f"peft_type {kind!r} is none that we have")
         if kind == "LORA" and not isinstance(values["lora_alpha"], int | float):
             raise ValueError(f"lora_alpha {values['lora_alpha']!r} is no number")
+        if (begun := values.get("init_lora_weights", True)) not in BEGINNINGS:
+            raise ValueError(f"init_lora_weights {begun!r} changes the base")
     with reading(Path(directory) / WEIGHTS):
         if kind not in ("LORA", "IA3"):
             return prompt_from_peft(
