@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from llm import GPT, GPTConfig
-from llm.generate.writers import Continuation
+from llm import GPT, GPTConfig, generate
 from llm.peft import LoRA, Method, PrefixTuning, PromptTuning, PTuning, inject
 from llm.peft.prompts import Prefixed, Prompted, keys_values
 
@@ -32,15 +31,7 @@ def greedy(
     model: nn.Module, rows: list[list[int]], *, tokens: int, cache: bool = True
 ) -> list[list[int]]:
     """Prompts and their most likely continuations."""
-    writer = Continuation(model.eval(), rows, cache=cache)
-    written = [list(row) for row in rows]
-    with torch.inference_mode():
-        for _ in range(tokens):
-            chosen = writer.logits().argmax(-1)
-            writer.append(chosen)
-            for row, token in zip(written, chosen.tolist(), strict=True):
-                row.append(token)
-    return written
+    return generate(model, rows, max_tokens=tokens, temperature=0, cache=cache)
 
 
 @pytest.mark.parametrize("method", [PromptTuning(P), PrefixTuning(P)])
