@@ -1,11 +1,16 @@
 """What the site costs its authors and its readers: building, reloading, loading.
 
-Every note of the curriculum is written, in both languages, from the text, snippet and
-record of a note that exists: 120 pages as long as real ones, with their notebooks.
+Every planned note is written, in both languages, from the text, snippet and record of a
+note that exists; each line of code that begins a cell is made its own, so that no copy
+is cheaper than a note would be. A page is a note in one language: what it takes to show
+its notebook, and its share of the API reference, the assets and the two search indexes,
+are part of its cost. Cold is without what this project keeps in ``.cache``.
 """
 
 import gzip
 import itertools
+import json
+import re
 import shutil
 import socket
 import subprocess
@@ -31,6 +36,7 @@ PATIENCE = 120  # seconds to wait for the server
 sys.path.insert(0, str(ROOT / "docs" / "_site"))
 
 import curriculum  # noqa: E402
+import records  # noqa: E402
 
 
 def pages(project: Path) -> list[Path]:
@@ -63,13 +69,24 @@ def write(slug: str, source: str, made: Path) -> None:
         page = made / f"docs/{language}/{slug}.md"
         page.parent.mkdir(exist_ok=True)
         page.write_text(text, "utf-8")
-    for suffix in (".py", ".ipynb"):
-        text = (made / f"snippets/{source}{suffix}").read_text("utf-8")
-        copy = made / f"snippets/{slug}{suffix}"
-        copy.parent.mkdir(exist_ok=True)
-        # The record names its script: else it would be stale, and run.
-        text = text.replace(f"snippets/{source}.py", f"snippets/{slug}.py")
-        copy.write_text(text, "utf-8")
+    script, notebook = (
+        (made / f"snippets/{source}{suffix}").read_text("utf-8")
+        for suffix in (".py", ".ipynb")
+    )
+    copy = made / f"snippets/{slug}.py"
+    copy.parent.mkdir(exist_ok=True)
+    copy.write_text(
+        re.sub("^(# %% .*)$", rf"\1\n# {slug}", script, flags=re.M), "utf-8"
+    )
+    record = json.loads(notebook)
+    for cell in record["cells"]:
+        if cell["cell_type"] == "code":
+            cell["source"] = f"# {slug}\n" + "".join(cell["source"])
+    # The record names its script and the hash of that: else it would be stale, and run.
+    seen = record["metadata"][records.KEY]["files"]
+    del seen[f"snippets/{source}.py"]
+    seen[f"snippets/{slug}.py"] = records.digest(copy, shown=True)
+    records.write(copy, record)
 
 
 def build() -> float:

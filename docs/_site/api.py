@@ -16,6 +16,7 @@ from typing import Any
 from markdown.preprocessors import Preprocessor
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.toc import TableOfContents
 
 import quote
 from page import Context, Language
@@ -105,6 +106,16 @@ def add(files: Files, config: MkDocsConfig, language: Language, *, root: Path) -
         # A note that explains a word comes before the symbol of that name.
         text = f"---\nsearch: {{boost: 0.5}}\n---\n\n{text}"
         files.append(File.generated(config, f"{FOLDER}{name}.md", content=text))
+
+
+def shorten(contents: TableOfContents) -> None:
+    """Leave the modules in the contents of a page.
+
+    Hundreds of symbols would stand between the keyboard and the text; search has them.
+    """
+    for title in contents:
+        for module in title.children:
+            module.children.clear()
 
 
 def _index(found: list[str], language: Language, root: Path) -> str:

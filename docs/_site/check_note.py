@@ -19,7 +19,7 @@ import prose
 import records
 import runner
 from extension import Notes
-from page import Language, Page, PageError
+from page import Language, Page, PageError, labels_of
 
 
 def faults(slug: str, *, root: Path) -> list[str]:
@@ -47,10 +47,10 @@ def _unbuilt(slug: str, language: Language, root: Path) -> list[str]:
         return []  # parity says so
     text = path.read_text("utf-8")
     front = parity.FRONT.match(text)
-    labels = parity.read(text).front.get("labels", {})
-    notes = Notes(root=root, source_url="", page=Page(slug, language, "", labels))
     known = ["attr_list", "md_in_html", "tables", "pymdownx.superfences"]
     try:
+        labels = labels_of(parity.read(text).front, f"docs/{language}/{slug}.md")
+        notes = Notes(root=root, source_url="", page=Page(slug, language, "", labels))
         body = text[front.end() :] if front else text
         markdown.markdown(body, extensions=[*known, "pymdownx.details", notes])
     except PageError as error:

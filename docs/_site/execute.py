@@ -15,6 +15,7 @@ import os
 import platform
 import sys
 import time
+import warnings
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,8 @@ def _settle(root: Path) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
     matplotlib.rcParams.update(figures.STYLE)
+    # A figure's words stay text, and a browser has the letters that are missing here.
+    warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
 
 
 def _watch_opened_files() -> set[str]:

@@ -43,6 +43,17 @@ def of(statements: Iterable[ast.stmt]) -> Names:
     )
 
 
+def joined(each: Iterable[Names]) -> Names:
+    """Names of statements that run one after another, from those of each."""
+    now, later, bound, changed = set[str](), set[str](), set[str](), set[str]()
+    for read in each:
+        now |= read.now - bound
+        later |= read.later
+        bound |= read.bound
+        changed |= read.changed
+    return Names(*map(frozenset, (now, later - bound, bound, changed)))
+
+
 class _Reader(ast.NodeVisitor):
     """Reads in the order of evaluation: what is bound by then is no outside name."""
 

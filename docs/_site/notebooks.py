@@ -1,42 +1,29 @@
 """The record of each note as a page of its own, and as a file to download.
 
-mkdocs-jupyter renders it, with 590 kB of JupyterLab's style and script; what is left
-here looks like the rest of the site.
+mkdocs-jupyter renders it, with the templates in ``notebook/``: its own hold 590 kB of
+JupyterLab's style and script, which would have to be taken out of every page again.
 """
 
 from __future__ import annotations
 
 import base64
 import re
+from html import unescape
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files, InclusionLevel
+from mkdocs_jupyter.config import settings
 
 import figures
+import quote
 import records
 
-FOLDER = "notebooks/"
-DROPPED = [
-    r"<style.*?</style>|<script.*?</script>",
-    r'<div class="zeroclipboard-container">.*?</clipboard-copy>\s*</div>',
-    r'<div class="clipboard-copy-txt" id="cell-\d+">.*?</div>',
-    r"<!--.*?-->",
-    r'<div class="jp-[\w-]*Prompt[^"]*">.*?</div>',
-    r'<div class="jp-(?:Collapser|InputCollapser|OutputCollapser)[^"]*">\s*</div>',
-]
-RENAMED = [
-    (r'id="cell-id=([\w-]+)"', r'id="\1"'),
-    (
-        r'<div class="highlight-ipynb hl-python"><pre>(.*?)</pre>\s*</div>',
-        r'<div class="language-python highlight"><pre><code>\1</code></pre></div>',
-    ),
-    (r' tabindex="0"', ""),
-    (r'(data-mime-type="text/plain">\s*<pre)>', r'\1 tabindex="0">'),
-    (r'class="(jp-OutputArea jp-[^"]*)"', r'class="output \1"'),
-]
+settings.templates_dir = str(Path(__file__).with_name("notebook"))
 
-# Drawn in the page, a figure takes the page's colours and font.
+FOLDER = "notebooks/"
+STYLE = re.compile(r"<style>.*?</style>", re.S)  # which mkdocs-jupyter adds below
+CODE = re.compile(r'<pre class="code">(.*?)</pre>', re.S)
 IMAGE = re.compile(r'<img[^>]*src="data:image/svg\+xml;base64,([^"]+)"[^>]*>')
 
 
@@ -60,18 +47,21 @@ def settle(files: Files, *, root: Path) -> None:
             file.inclusion = InclusionLevel.NOT_IN_NAV
 
 
-def lighten(html: str) -> str:
-    """The notebook without Lab's style, prompts and scripts, in the site's classes."""
-    for pattern in DROPPED:
-        html = re.sub(pattern, "", html, flags=re.S)
-    for pattern, ours in RENAMED:
-        html = re.sub(pattern, ours, html, flags=re.S)
-    return IMAGE.sub(_drawing, html)
+def finish(html: str) -> str:
+    """The page with its code and its figures, drawn as the note draws them.
+
+    nbconvert parses and prints what its template made: coloured, code would be ten
+    thousand tags, most of the time that a page takes.
+    """
+    html = CODE.sub(lambda code: quote.code(unescape(code[1]), "python"), html)
+    return IMAGE.sub(_drawing, STYLE.sub("", html))
 
 
 def _drawing(image: re.Match[str]) -> str:
+    """A figure in the page itself, where it takes the colours and the font of that."""
     svg = base64.b64decode(image[1]).decode("utf-8")
-    prefix = f"f{image.start()}"
-    words = figures.words(svg)
-    alt = " ".join(word for word in words if word.isalpha())
-    return figures.place(svg, prefix=prefix, alt=alt or "figure", labels={})
+    alt = " ".join(word for word in figures.words(svg) if word.isalpha())
+    placed = figures.place(
+        svg, prefix=f"f{image.start()}", alt=alt or "figure", labels={}
+    )
+    return f'<figure class="drawing">{placed}</figure>'

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from mkdocs.exceptions import BuildError
 
@@ -42,6 +42,24 @@ WORDS: dict[str, dict[str, str]] = {
 
 class PageError(BuildError):
     """A page asks for something that is not there; the build stops with this line."""
+
+
+def labels_of(front: Mapping[str, Any], page: str) -> dict[str, str]:
+    """The ``labels`` of a page's front matter; PageError for what YAML read as no text.
+
+    YAML takes an unquoted ``on`` for True and ``1`` for a number.
+    """
+    labels = front.get("labels") or {}
+    if not isinstance(labels, dict):
+        raise PageError(f"{page}: labels are words with translations, not {labels!r}")
+    for item in labels.items():
+        for word in item:
+            if not isinstance(word, str):
+                raise PageError(
+                    f"{page}: YAML reads a label as {word!r}, in {item[0]}: {item[1]};"
+                    ' put it in quotes, like "on": "开"'
+                )
+    return labels
 
 
 @dataclass(frozen=True)

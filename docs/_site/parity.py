@@ -26,6 +26,7 @@ import quiz
 import quote
 import records
 import results
+from page import PageError, labels_of
 
 FRONT = re.compile(r"\A---\n(?P<yaml>.*?)^---\n", re.M | re.S)
 HEADING = re.compile(r"^(?P<level>#{1,6}) (?P<text>.+?)(?: *\{ *#(?P<id>[\w-]+) *\})?$")
@@ -131,7 +132,7 @@ def differences(slug: str, *, root: Path) -> list[str]:
             found.append(
                 f"section '{name}' changed in English: look at the Chinese one"
             )
-    found += _untranslated(zh, root=root)
+    found += _untranslated(zh, f"docs/zh/{slug}.md", root=root)
     return [f"{slug}: {line}" for line in found]
 
 
@@ -146,9 +147,12 @@ def _compare(what: str, en: Any, zh: Any) -> list[str]:
     return lines or [f"{what}: in another order"]
 
 
-def _untranslated(zh: Note, *, root: Path) -> list[str]:
+def _untranslated(zh: Note, page: str, *, root: Path) -> list[str]:
     """Words in figures that the page's ``labels`` do not name."""
-    labels: dict[str, str] = zh.front.get("labels", {})
+    try:
+        labels = labels_of(zh.front, page)
+    except PageError as error:
+        return [str(error)]
     found = set()
     for quoted in zh.quotes:
         match = quote.QUOTE.match(quoted.partition('" ')[0].rstrip('"') + '"')

@@ -11,6 +11,7 @@ constant) found in the syntax tree: sources carry no markers for it.
 from __future__ import annotations
 
 import ast
+import functools
 import html
 import re
 import textwrap
@@ -18,9 +19,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pygments
+from pygments.formatters import HtmlFormatter
+from pygments.lexer import Lexer
+from pygments.lexers import get_lexer_by_name
+
 import cells
 import figures
 import records
+import results
 import standalone
 from fences import Fence
 from page import Context, Page, PageError
@@ -68,7 +75,10 @@ def quote(fence: Fence, context: Context) -> list[str]:
     made = [context.stash(f'<div class="quote"{copied}>')]
     if show != "only":
         made += ["", context.stash(_title(source, context)), ""]
-        made += _code(source, fence.language, options.get("hl"))
+        lines = source.text.splitlines()
+        marked = options.get("hl")
+        chosen = sorted(_lines_with(marked, lines, source)) if marked else []
+        made += [context.stash(code("\n".join(lines), fence.language, tuple(chosen)))]
     if outputs:
         made += ["", context.stash(_shown(source, outputs, options, context)), ""]
     elif "alt" in options:
@@ -92,12 +102,12 @@ def find(path: str, name: str, *, root: Path) -> Source:
 
 
 def _cell(file: Path, path: str, name: str, text: str) -> Source | None:
-    for cell in cells.parse(text, path=path):
+    for cell in _cells(text, path):
         if cell.name != name or cell.kind != "code":
             continue
         recorded = run = None
         if records.is_recorded(file):
-            notebook = records.load(file)
+            notebook = _record(file, results.modified(file))
             recorded = notebook and records.cell_named(notebook, name)
             if notebook is None or recorded is None:
                 raise PageError(f"{path}:{name} has not run: run make site")
@@ -107,10 +117,20 @@ def _cell(file: Path, path: str, name: str, text: str) -> Source | None:
     return None
 
 
+@functools.lru_cache(maxsize=8)
+def _cells(text: str, path: str) -> list[cells.Cell]:
+    return cells.parse(text, path=path)
+
+
+@functools.lru_cache(maxsize=8)
+def _record(script: Path, modified: int) -> records.Notebook | None:
+    return records.load(script)
+
+
 def _symbol(text: str, path: str, name: str) -> Source:
     if not path.endswith(".py"):
         raise PageError(f"{path} is not Python: quote the whole file")
-    inside: list[ast.stmt] = ast.parse(text).body
+    inside = _parsed(text).body
     for part in name.split("."):
         node = next((child for child in inside if part in names_of(child)), None)
         if node is None:
@@ -122,6 +142,11 @@ def _symbol(text: str, path: str, name: str) -> Source:
     last = node.end_lineno or node.lineno
     body = "\n".join(text.splitlines()[first - 1 : last])
     return Source(path, name, textwrap.dedent(body), first, last)
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(text: str) -> ast.Module:
+    return ast.parse(text)
 
 
 def names_of(node: ast.AST) -> set[str]:
@@ -174,16 +199,24 @@ def tests_of(path: str, *, root: Path) -> str | None:
     return found if (root / found).is_file() else None
 
 
-def _code(source: Source, language: str, highlight: str | None) -> list[str]:
-    lines = source.text.splitlines()
-    marks = ""
-    if highlight:
-        chosen = sorted(_lines_with(highlight, lines, source))
-        marks = f' hl_lines="{" ".join(map(str, chosen))}"'
-    ticks = "`" * 3
-    while any(ticks in line for line in lines):
-        ticks += "`"
-    return [f"{ticks}{language}{marks}", *lines, ticks]
+@functools.lru_cache(maxsize=4096)
+def code(text: str, language: str, chosen: tuple[int, ...] = ()) -> str:
+    """A block of code in colours, its ``chosen`` lines highlighted.
+
+    Superfences would draw the same; but a note and its notebook show the same cells,
+    and colouring them is the largest part of the time that a page takes.
+    """
+    lexer, formatter = _painter(language or "text")
+    formatter.hl_lines = set(chosen)
+    drawn: str = pygments.highlight(text, lexer, formatter)
+    return drawn.rstrip()
+
+
+@functools.cache
+def _painter(language: str) -> tuple[Lexer, HtmlFormatter[str]]:
+    lexer = get_lexer_by_name(language)
+    style = f"language-{lexer.aliases[0]} highlight"
+    return lexer, HtmlFormatter(cssclass=style, wrapcode=True)
 
 
 def _lines_with(text: str, lines: list[str], source: Source) -> set[int]:

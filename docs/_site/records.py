@@ -9,6 +9,7 @@ torch makes a record no less current: ``make verify`` is there to compare those.
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import io
 import json
@@ -56,6 +57,7 @@ def digest(path: Path, *, shown: bool = False) -> str:
     return hashlib.sha256(text).hexdigest()[:16]
 
 
+@functools.lru_cache(maxsize=1024)
 def _code_only(source: str) -> str:
     """Python without comments, docstrings and blank lines.
 

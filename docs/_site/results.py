@@ -46,7 +46,7 @@ class InlineResults(InlineProcessor):  # type: ignore[misc]
 def lookup(slug: str, path: str, *, root: Path) -> Any:
     """A named result; PageError names the page's wish and what there is."""
     script = root / "snippets" / f"{slug}.py"
-    named = _results(script, _modified(script))
+    named = _results(script, modified(script))
     name, *keys = path.split(".")
     if name not in named:
         known = ", ".join(sorted(named)) or "none"
@@ -63,7 +63,8 @@ def lookup(slug: str, path: str, *, root: Path) -> Any:
     return value
 
 
-def _modified(script: Path) -> int:
+def modified(script: Path) -> int:
+    """When the record of a script was written; 0 where there is none."""
     record = script.with_suffix(".ipynb")
     return record.stat().st_mtime_ns if record.is_file() else 0
 

@@ -176,13 +176,14 @@ def _import(statement: ast.Import | ast.ImportFrom, used: list[ast.alias]) -> st
     return f"from {statement.module} import {listed}"
 
 
+@functools.lru_cache(maxsize=1024)
 def _cell(name: str, source: str) -> Cell:
     statements = tuple(ast.parse(source).body)
     each = tuple(names.of([statement]) for statement in statements)
-    return Cell(name, source, statements, each, names.of(statements))
+    return Cell(name, source, statements, each, names.joined(each))
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=128)
 def _script(source: str, path: str) -> tuple[Cell, ...]:
     code = [cell for cell in cells.parse(source, path=path) if cell.kind == "code"]
     return tuple(_cell(cell.name, cell.source) for cell in code)

@@ -14,8 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from llm.generate import sampling
-from llm.generate.writers import writer_of
-from llm.models.gpt import GPT
+from llm.generate.writers import answers, writer_of
 
 if TYPE_CHECKING:
     from llm.generate.writers import Model
@@ -198,7 +197,7 @@ def check(
     model: "Model", rows: list[list[int]], *, max_tokens: int, stop: Collection[int]
 ) -> None:
     """Refuse what the model cannot continue or answer."""
-    kind = "prompt" if isinstance(model, GPT) else "source"
+    kind = "source" if answers(model) else "prompt"
     context = getattr(model.config, "context", inf)  # a T5 has no limit
     for i, row in enumerate(rows):
         if not row:
@@ -212,7 +211,7 @@ def check(
     check_ids(model, stop, name="stop")
     if max_tokens < 0:
         raise ValueError(f"max_tokens {max_tokens} is below 0")
-    if max_tokens > context and not isinstance(model, GPT):
+    if answers(model) and max_tokens > context:
         raise ValueError(f"max_tokens {max_tokens} exceeds the context of {context}")
 
 
@@ -225,7 +224,7 @@ def check_ids(model: "Model", ids: Collection[int], *, name: str) -> None:
 
 def begun(model: "Model", rows: list[list[int]]) -> list[list[int]]:
     """What a row of the result begins with: its prompt, if it is a continuation."""
-    return [list(row) if isinstance(model, GPT) else [] for row in rows]
+    return [[] if answers(model) else list(row) for row in rows]
 
 
 def to_rows(ids: list[int] | list[list[int]] | Tensor) -> list[list[int]]:

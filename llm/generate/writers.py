@@ -9,7 +9,7 @@ alone: shorter prompts are padded on the left, and padding is masked and takes n
 position.
 """
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeGuard, cast
 
 import torch
 from torch import Tensor
@@ -49,9 +49,17 @@ def writer_of(
         max_tokens: most tokens to write into each row.
         cache: keep keys and values instead of computing them again for every token.
     """
-    if isinstance(model, GPT):
-        return Continuation(model, rows, cache=cache)
-    return Answer(model, rows, max_tokens=max_tokens, cache=cache)
+    if answers(model):
+        return Answer(model, rows, max_tokens=max_tokens, cache=cache)
+    return Continuation(cast(GPT, model), rows, cache=cache)
+
+
+def answers(model: "Model") -> TypeGuard["EncoderDecoder"]:
+    """Whether a model reads a source and answers it; else it continues a prompt.
+
+    What stands around a GPT and is called like one, as in `llm.peft`, continues too.
+    """
+    return hasattr(model, "encode")
 
 
 class Continuation:

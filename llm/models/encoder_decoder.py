@@ -65,7 +65,9 @@ class Decoder(nn.Module):
 
     Args:
         blocks: the layers, bottom first, each with cross-attention.
-        norm, relative, dropout: see `Encoder`.
+        norm: what comes after the last.
+        relative: a bias of the scores by distance, shared by all layers.
+        dropout: probability with which a feature is dropped, before and after.
     """
 
     def __init__(

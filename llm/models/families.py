@@ -12,6 +12,7 @@ from llm.models.gpt import GPT
 from llm.models.heads import SequenceClassifier, SpanExtractor, TokenClassifier
 from llm.models.huggingface.files import locate
 from llm.models.recurrent import Recurrent
+from llm.models.reward import RewardModel
 from llm.models.t5 import T5
 from llm.models.transformer import Transformer
 from llm.models.xlnet import XLNet
@@ -27,6 +28,7 @@ OURS: Mapping[str, type[nn.Module]] = {
     "sequence-classifier": SequenceClassifier,
     "token-classifier": TokenClassifier,
     "span-extractor": SpanExtractor,
+    "reward-model": RewardModel,
 }
 # By "model_type" in what transformers writes, and by the end of its class's name.
 THEIRS: Mapping[str, type[nn.Module]] = {

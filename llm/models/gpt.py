@@ -36,6 +36,8 @@ from llm.nn import (
     alibi,
     causal_mask,
     padding_mask,
+    segment_mask,
+    segment_positions,
     sinusoids,
 )
 from llm.nn.block import Norm
@@ -101,6 +103,7 @@ class GPT(nn.Module):
         *,
         mask: Tensor | None = None,
         cache: list[KVCache] | None = None,
+        segments: Tensor | None = None,
     ) -> Tensor:
         """Logits over the token that follows each position: (B, T, V).
 
@@ -110,13 +113,16 @@ class GPT(nn.Module):
                 on the left. Padding takes no position and is never attended to; what
                 comes out at padding means nothing.
             cache: `new_cache`, once it has seen the S - T tokens before `ids`.
+            segments: numbers of the texts that share a row, (B, T), those of one text
+                side by side: each text is read as if alone. Neither with `mask` (let
+                padding be a segment) nor with `cache`.
 
         Raises:
             ValueError: S exceeds the context, or an id the vocabulary. On a GPU,
                 looking at ids would make it wait: check them before they go there, or
                 the device fails with an assertion.
         """
-        x = self.features(ids, mask=mask, cache=cache)  # (B, T, C)
+        x = self.features(ids, mask=mask, cache=cache, segments=segments)  # (B, T, C)
         logits: Tensor = self.head(x)  # (B, T, V)
         return logits
 
@@ -126,28 +132,21 @@ class GPT(nn.Module):
         *,
         mask: Tensor | None = None,
         cache: list[KVCache] | None = None,
+        segments: Tensor | None = None,
     ) -> Tensor:
         """What the head reads at each position, (B, T, C). Arguments: see `forward`."""
-        if ids.dim() != 2:
-            raise ValueError(f"ids are of shape {tuple(ids.shape)}, not (B, T)")
         past = cache[0].length if cache else 0
-        length = past + ids.size(1)  # S
-        if length > self.config.context:
-            raise ValueError(
-                f"{length} tokens exceed the context of {self.config.context}"
-            )
-        if mask is None:
-            positions = torch.arange(past, length, device=ids.device)  # (T,)
-        else:
-            positions = (mask.cumsum(1) - 1).clamp(min=0)[:, past:]  # (B, T)
-
+        if segments is not None and (mask is not None or cache is not None):
+            raise ValueError("segments go neither with mask nor with cache")
+        positions = self.positions(ids, past, real=mask, segments=segments)
         x: Tensor = self.embed(ids, positions)  # (B, T, C)
         rotation = bias = None
         if self.config.parts.position == "rotary":
             rotation = self.rotary(positions)
         elif self.config.parts.position == "alibi":
-            bias = alibi(self.config.heads, ids.size(1), length, device=ids.device)
-        seen = self.visible(ids, length, real=mask)
+            T = ids.size(1)
+            bias = alibi(self.config.heads, T, past + T, device=ids.device)
+        seen = self.visible(ids, past, real=mask, segments=segments)
         causal = seen is None and ids.size(1) > 1
         for block, kept in zip(self.blocks, cache or repeat(None), strict=False):
             x = block(
@@ -156,8 +155,30 @@ class GPT(nn.Module):
         x = self.norm(x)
         return x
 
+    def positions(
+        self, ids: Tensor, past: int, *, real: Tensor | None, segments: Tensor | None
+    ) -> Tensor:
+        """Where each token stands in its text: (T,), or (B, T) where rows differ.
+
+        Args:
+            ids: (B, T), after `past` tokens.
+            past: how many tokens stand before them.
+            real: False at padding, (B, S), which takes no position.
+            segments: see `forward`.
+        """
+        if ids.dim() != 2:
+            raise ValueError(f"ids are of shape {tuple(ids.shape)}, not (B, T)")
+        length, context = past + ids.size(1), self.config.context
+        if length > context:
+            raise ValueError(f"{length} tokens exceed the context of {context}")
+        if segments is not None:
+            return segment_positions(segments)  # (B, T)
+        if real is not None:
+            return (real.cumsum(1) - 1).clamp(min=0)[:, past:]  # (B, T)
+        return torch.arange(past, length, device=ids.device)  # (T,)
+
     def visible(
-        self, ids: Tensor, length: int, *, real: Tensor | None
+        self, ids: Tensor, past: int, *, real: Tensor | None, segments: Tensor | None
     ) -> Tensor | None:
         """Who may attend to whom, broadcast to (B, H, T, S).
 
@@ -165,15 +186,19 @@ class GPT(nn.Module):
         and when all is seen at once, attention draws the causal triangle faster itself.
 
         Args:
-            ids: the targets, (B, T), last of the sources.
-            length: S, number of sources.
+            ids: the targets, (B, T).
+            past: S - T, how many sources stand before them.
             real: False at padding, (B, S); None where there is no padding.
+            segments: see `forward`.
         """
         target, window = ids.size(1), self.config.window
-        triangle = target == length and self.config.parts.position != "alibi"
-        if real is None and window is None and (triangle or target == 1):
+        triangle = past == 0 and self.config.parts.position != "alibi"
+        whole = real is None and segments is None and window is None
+        if whole and (triangle or target == 1):
             return None
-        causal = causal_mask(target, length, window=window, device=ids.device)
+        causal = causal_mask(target, past + target, window=window, device=ids.device)
+        if segments is not None:
+            return causal & segment_mask(segments)
         return causal if real is None else causal & padding_mask(real)
 
     def embed(self, ids: Tensor, positions: Tensor) -> Tensor:

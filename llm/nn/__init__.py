@@ -3,7 +3,14 @@
 from llm.nn.attention import KVCache, MultiHeadAttention
 from llm.nn.block import Block
 from llm.nn.feedforward import MLP, GatedMLP
-from llm.nn.masks import causal_mask, padding_mask, permutation_mask, prefix_mask
+from llm.nn.masks import (
+    causal_mask,
+    padding_mask,
+    permutation_mask,
+    prefix_mask,
+    segment_mask,
+    segment_positions,
+)
 from llm.nn.position import (
     RelativeBias,
     RopeScaling,
@@ -30,5 +37,7 @@ __all__ = [
     "permutation_mask",
     "prefix_mask",
     "rotate",
+    "segment_mask",
+    "segment_positions",
     "sinusoids",
 ]

@@ -66,7 +66,12 @@ class Block(nn.Module):
 
         Args:
             x: the residual stream.
-            mask, causal, bias, rotation, cache: see `MultiHeadAttention.forward`.
+            mask: where a position may attend; see `MultiHeadAttention.forward`, as for
+                the next four.
+            causal: whether positions see the past alone.
+            bias: what is added to the scores.
+            rotation: what turns queries and keys.
+            cache: earlier keys and values.
             memory: `cross_attention.keys_values` of the other sequence.
             memory_mask: True where a position may attend to the other sequence.
         """

@@ -67,3 +67,26 @@ def permutation_mask(order: Tensor, *, itself: bool) -> Tensor:
     rank = order.argsort(-1)  # (..., T): when each position has its turn
     earlier, later = rank[..., None, :], rank[..., :, None]
     return earlier <= later if itself else earlier < later
+
+
+def segment_mask(segments: Tensor) -> Tensor:
+    """Each position sees its own segment only: (B, T) to (B, 1, T, T).
+
+    Args:
+        segments: the number of the text that each position belongs to, where several
+            stand in one row.
+    """
+    return segments[:, None, :, None] == segments[:, None, None, :]
+
+
+def segment_positions(segments: Tensor) -> Tensor:
+    """Positions that begin at 0 with every segment: (B, T) to (B, T).
+
+    Args:
+        segments: as for `segment_mask`; positions of one segment stand side by side.
+    """
+    places = torch.arange(segments.size(1), device=segments.device)  # (T,)
+    first = torch.ones_like(segments, dtype=torch.bool)
+    first[:, 1:] = segments[:, 1:] != segments[:, :-1]
+    starts = (places * first).cummax(1).values  # (B, T)
+    return places - starts

@@ -65,7 +65,7 @@ class Marks(NamedTuple):
 class Masking(NamedTuple):
     """How tokens are masked.
 
-    Args:
+    Attributes:
         marks: the special tokens.
         vocab_size: V; random tokens are drawn from 0 to V - 1.
         rate: share of a row's ordinary tokens that become targets, at least one.

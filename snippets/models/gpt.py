@@ -176,11 +176,11 @@ from llm.train import evaluate, next_token
 context = max(map(len, rows + held_rows))
 
 
-def make(layers, seed):
+def make(layers, seed, position="rotary"):
     """GPT-2, with three later changes that make a short training enough."""
     torch.manual_seed(seed)
     shape = {"layers": layers, "heads": 4, "width": 96}
-    later = {"position": "rotary", "qk_norm": True, "zero_init": True}
+    later = {"position": position, "qk_norm": True, "zero_init": True}
     return GPT(GPTConfig(tokenizer.vocab_size, context, **shape, **later))
 
 
@@ -263,10 +263,9 @@ class Nothing(nn.Module):
 
 def without(part, seed):
     """A one-block GPT that lacks a part, after 100 steps."""
-    model = make(layers=1, seed=seed)
-    if part == "position":
-        model.rotary = None
-    elif part != "nothing":
+    position = "none" if part == "position" else "rotary"
+    model = make(layers=1, seed=seed, position=position)
+    if part in ("attention", "feedforward"):
         setattr(model.blocks[0], part, Nothing())
     train(model, steps=100, batch_size=8)
     return model

@@ -119,6 +119,43 @@ def test_nothing_leaks_into_a_window_from_before_or_after(
         assert moved[place + reach + 1 :].eq(0).all()
 
 
+SEGMENTS = torch.tensor([[0] * 5 + [1] * 3 + [2] * 4, [3] * 1 + [5] * 9 + [4] * 2])
+
+
+@pytest.mark.parametrize("window", [None, 3])
+@pytest.mark.parametrize("position", POSITIONS)
+def test_texts_that_share_a_row_are_read_as_if_alone(
+    position: str, window: int | None, redraw: Callable[[nn.Module], None]
+) -> None:
+    model, ids = placed(redraw, position=position, window=window), some_ids(2, 12)
+    logits = model(ids, segments=SEGMENTS)
+    for row in range(2):
+        for segment in SEGMENTS[row].unique():
+            own = SEGMENTS[row] == segment
+            alone = model(ids[row, own][None])[0]
+            torch.testing.assert_close(logits[row, own], alone, atol=1e-6, rtol=0)
+
+
+def test_nothing_at_all_leaks_from_one_segment_into_another(model: GPT) -> None:
+    ids = some_ids(2, 12)
+    before = model(ids, segments=SEGMENTS)
+    for place in range(12):
+        changed = ids.clone()
+        changed[:, place] = (ids[:, place] + 1) % V
+        moved = (model(changed, segments=SEGMENTS) - before).abs().amax(-1)
+        others = SEGMENTS[:, place, None] != SEGMENTS
+        assert moved[others].max() == 0.0
+        assert (moved[:, place] > 0).all()
+
+
+def test_segments_go_with_neither_mask_nor_cache(model: GPT) -> None:
+    ids = some_ids(2, 12)
+    with pytest.raises(ValueError, match="neither with mask nor with cache"):
+        model(ids, segments=SEGMENTS, mask=torch.ones(2, 12, dtype=torch.bool))
+    with pytest.raises(ValueError, match="neither with mask nor with cache"):
+        model(ids, segments=SEGMENTS, cache=model.new_cache(2))
+
+
 def test_sinusoids_are_added_where_learned_vectors_would_be(
     redraw: Callable[[nn.Module], None],
 ) -> None:

@@ -5,7 +5,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm.nn import causal_mask, padding_mask, permutation_mask, prefix_mask
+from llm.nn import (
+    causal_mask,
+    padding_mask,
+    permutation_mask,
+    prefix_mask,
+    segment_mask,
+    segment_positions,
+)
 
 lengths = st.integers(1, 8)
 
@@ -65,3 +72,15 @@ def test_each_row_may_have_an_order_of_its_own() -> None:
     for i in range(2):
         for j in range(3):
             assert masks[i, j].equal(permutation_mask(orders[i, j], itself=False))
+
+
+def test_segments_see_themselves_and_count_from_zero() -> None:
+    segments = torch.tensor([[4, 4, 7, 7, 7, 1], [0, 1, 1, 1, 2, 2]])
+    mask = segment_mask(segments)
+    assert mask.shape == (2, 1, 6, 6)
+    for row in range(2):
+        for t in range(6):
+            for s in range(6):
+                assert mask[row, 0, t, s] == (segments[row, t] == segments[row, s])
+    expected = [[0, 1, 0, 1, 2, 0], [0, 0, 1, 2, 0, 1]]
+    assert segment_positions(segments).tolist() == expected

@@ -1,8 +1,10 @@
 """Small things for readers: definitions, tests, notebooks, citations, dates, paper."""
 
 import csv
+import json
 import re
 import subprocess
+from html import unescape
 from pathlib import Path
 
 import markdown
@@ -106,6 +108,27 @@ def test_a_block_knows_its_tests(path: str, tests: str | None) -> None:
 def test_a_block_links_its_tests() -> None:
     html = convert('```python\n--8<-- "llm/text/bpe.py:PATTERN"\n```', "zh")
     assert 'class="quote-tests" href="tests/text/test_bpe.py">测试</a>' in html
+
+
+def test_a_notebook_page_shows_every_cell_and_what_it_put_out(demo: Path) -> None:
+    record = demo / "snippets/attention/idea.ipynb"
+    cells = json.loads(record.read_text("utf-8"))["cells"]
+    for folder in ("site", "site/zh"):
+        page = (demo / folder / "notebooks/attention/idea/index.html").read_text(
+            "utf-8"
+        )
+        assert "jp-" not in page and "<style" not in page, "nothing of JupyterLab"
+        shown = page.split('<div class="quote" id="')[1:]
+        code = [cell for cell in cells if cell["cell_type"] == "code"]
+        for cell, part in zip(code, shown, strict=True):
+            assert part.startswith(f'{cell["id"]}"')
+            text = unescape(re.sub("<[^>]+>", "", part.partition(">")[2]))
+            assert text.startswith("".join(cell["source"]))
+            printed = ["".join(o["text"]) for o in cell["outputs"] if "text" in o]
+            assert all(p.strip() in text for p in printed)
+            drawn = ["image/svg+xml" in o.get("data", {}) for o in cell["outputs"]]
+            assert part.count("<svg role") == sum(drawn)
+        assert 'notebooks/attention/idea/idea.ipynb" download>' in page
 
 
 def test_a_note_ends_with_its_notebook_its_run_and_its_citation(demo: Path) -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import markdown
 import pytest
+import yaml
 
 import curriculum
 import mathml
 from extension import Notes
-from page import Page, PageError
+from page import Page, PageError, labels_of
 
 from .conftest import mkdocs, plant
 
@@ -178,6 +179,23 @@ def test_a_page_that_asks_for_what_is_not_there_stops(
 ) -> None:
     with pytest.raises(PageError, match=re.escape(message)):
         convert(text)
+
+
+@pytest.mark.parametrize(
+    ("front", "message"),
+    [
+        ("labels: {on: 开}", "a.md: YAML reads a label as True, in True: 开; put it"),
+        ("labels: {step: 1}", "a.md: YAML reads a label as 1, in step: 1; put it"),
+        ("labels: loss", "a.md: labels are words with translations, not 'loss'"),
+    ],
+)
+def test_a_label_that_yaml_does_not_read_as_text_is_named(
+    front: str, message: str
+) -> None:
+    with pytest.raises(PageError, match=re.escape(message)):
+        labels_of(yaml.safe_load(front), "a.md")
+    assert labels_of({"labels": {"on": "开"}}, "a.md") == {"on": "开"}
+    assert labels_of({}, "a.md") == {}
 
 
 def test_the_build_stops_and_names_the_page(tmp_path: Path) -> None:
