@@ -79,7 +79,8 @@ def dpo(
         reference: `llm.train.instruct.frozen(model)`, taken before training, on the
             model's device. A run that is resumed needs the same again: make it from
             the model that the run began with.
-        beta, smoothing: see `dpo_loss`.
+        beta: see `dpo_loss`.
+        smoothing: see `dpo_loss`.
 
     Raises:
         ValueError: `beta` is not positive, or `smoothing` not in [0, 1/2).

@@ -106,11 +106,15 @@ def valued(
     Args:
         policy: what is trained.
         reference: `frozen(policy.gpt)`, taken before training, on the same device.
-        prompts, score, max_tokens, stop, seed: see `grouped`.
+        prompts: see `grouped`, as for all that is not told here.
+        score: what an answer is worth.
+        max_tokens: most tokens of an answer.
         batch_size: prompts a batch, and answers.
         beta: β, how dear it is to leave the reference.
         gamma: γ, see `policy.gae`.
         lam: λ, see `policy.gae`.
+        stop: tokens that end an answer.
+        seed: what is drawn.
 
     Raises:
         ValueError: there are no prompts, or prompt and answer exceed the context.

@@ -164,7 +164,7 @@ def train(data, steps):
     return model.eval(), [record["loss"] for record in records]
 
 
-steps = 750
+steps = 570
 _start = time.process_time()
 model, losses = train(mixture(*TASKS), steps)
 _train_seconds = time.process_time() - _start
