@@ -53,7 +53,7 @@ def project() -> Path:
         else:
             shutil.copy(ROOT / name, made / name)
     slugs = [note.slug for part in curriculum.parts() for note in part.notes]
-    written = [s for s in slugs if (made / f"snippets/{s}.ipynb").is_file()]
+    written = [s for s in slugs if (made / f"docs/en/{s}.md").is_file()]
     sources = itertools.cycle(written)
     for slug in slugs:
         if slug not in written:
