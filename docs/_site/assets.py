@@ -34,6 +34,11 @@ PATCHES = {
             's=>[...fe(s,this.index.invertedIndex)].join("* "))',
             's=>" "+[...fe(s,this.index.invertedIndex)].join(" ")+" ")',
         ),
+        # A colon after a hyphenated word made the whole query invalid.
+        (
+            "let r=[],n=new lunr.QueryLexer(e)",
+            'e=e.replace(/:+$/,"");let r=[],n=new lunr.QueryLexer(e)',
+        ),
     ],
     "javascripts/bundle.*.min.js": [
         # One nameless navigation landmark for every code block.

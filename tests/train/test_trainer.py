@@ -298,14 +298,20 @@ def test_a_signal_finishes_the_step_saves_and_stops(tiny, data, tmp_path, number
 
 
 def test_a_second_ctrl_c_stops_at_once(tiny, data):
+    # A job that a shell started in the background is born deaf to Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+
     def source(n: int):
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.01)
         return data(n)
 
-    with pytest.raises(KeyboardInterrupt):
-        Trainer(tiny(), source, config=config()).fit()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            Trainer(tiny(), source, config=config()).fit()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_training_works_outside_the_main_thread(tiny, data):
