@@ -23,8 +23,8 @@ check: $(VENV)/.test
 verify: $(VENV)/.test
 	$(PY) docs/_site/runner.py --verify
 
-# Loads what make site has built; npm brings Lighthouse.
-bench: $(VENV)/.test
+# npm brings Lighthouse.
+bench: site $(VENV)/.test
 	npm ci --silent --prefix bench && $(PY) -m bench
 
 # To read, and search, without a server.
