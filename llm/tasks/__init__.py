@@ -7,7 +7,8 @@ the line, what was expected and what was found.
 
 Sets that are generated, with the rule of their answers: reviews (`reviews`), names in
 sentences (`entities`), facts in passages (`facts`), numbers and dates in two languages
-(`numbers`), and episodes whose rule stands in the context alone (`episodes`).
+(`numbers`), reports and their key facts (`reports`), programs with tests (`programs`,
+run by `sandbox`), and episodes whose rule stands in the context alone (`episodes`).
 
 Answers without training: prompts with examples (`prompts`), options compared by their
 likelihood (`choice`), chains of thought that vote (`chains`).
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from llm.tasks.numerals import chinese_number, read_chinese_number
     from llm.tasks.parallel import Translation, read_parallel
     from llm.tasks.preferences import Preference, read_preferences
+    from llm.tasks.programs import Case, Program, Programs, check_program
     from llm.tasks.prompts import (
         Example,
         Format,
@@ -51,11 +53,14 @@ if TYPE_CHECKING:
         build_prompt,
         choose_examples,
     )
+    from llm.tasks.reports import KeyFact, Report, Reports
     from llm.tasks.reviews import Reviews
+    from llm.tasks.sandbox import Outcome, run_calls
     from llm.tasks.squad import Answer, Question, read_squad
 
 __all__ = [
     "Answer",
+    "Case",
     "Choice",
     "Conversation",
     "Entities",
@@ -63,15 +68,21 @@ __all__ = [
     "Example",
     "Facts",
     "Format",
+    "KeyFact",
     "KeyLabels",
     "Labelled",
     "Linear",
     "Message",
     "Numbers",
+    "Outcome",
     "Preference",
+    "Program",
+    "Programs",
     "Prompt",
     "Question",
     "Recall",
+    "Report",
+    "Reports",
     "Reviews",
     "Tagged",
     "Translation",
@@ -79,6 +90,7 @@ __all__ = [
     "answer_episodes",
     "build_prompt",
     "calibrate",
+    "check_program",
     "chinese_number",
     "choose",
     "choose_examples",
@@ -93,6 +105,7 @@ __all__ = [
     "read_parallel",
     "read_preferences",
     "read_squad",
+    "run_calls",
     "self_consistency",
     "to_iob2",
     "vote",
@@ -111,8 +124,11 @@ MODULES = {
     "numerals": ("chinese_number", "read_chinese_number"),
     "parallel": ("Translation", "read_parallel"),
     "preferences": ("Preference", "read_preferences"),
+    "programs": ("Case", "Program", "Programs", "check_program"),
     "prompts": ("Example", "Format", "Prompt", "build_prompt", "choose_examples"),
+    "reports": ("KeyFact", "Report", "Reports"),
     "reviews": ("Reviews",),
+    "sandbox": ("Outcome", "run_calls"),
     "squad": ("Answer", "Question", "read_squad"),
 }
 
