@@ -82,7 +82,8 @@ def choose(
     elif neutral is not None:
         before = tokenizer.encode(neutral)
         scores = scores - option_log_probs(model, before, options=rows)
-    return Choice(int(scores.argmax()), scores.tolist(), scores.softmax(0).tolist())
+    found = scores.tolist()
+    return Choice(found.index(max(found)), found, scores.softmax(0).tolist())
 
 
 @torch.inference_mode()

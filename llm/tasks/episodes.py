@@ -26,14 +26,11 @@ Array = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 
 
 class Task(Protocol):
-    """Rows to learn from, and where their answers stand.
-
-    Attributes:
-        vocab_size: number of different tokens.
-    """
+    """Rows to learn from, and where their answers stand."""
 
     @property
-    def vocab_size(self) -> int: ...
+    def vocab_size(self) -> int:
+        """The number of different tokens."""
 
     @property
     def asked(self) -> list[int]:
@@ -91,13 +88,16 @@ class KeyLabels:
 
     @property
     def vocab_size(self) -> int:
+        """Keys and labels."""
         return self.keys + self.labels
 
     @property
     def asked(self) -> list[int]:
+        """Every other place, from the first."""
         return list(range(0, 2 * self.pairs, 2))
 
     def rows(self, random: np.random.Generator, count: int) -> Array:
+        """Draw keys, their labels and then pairs of them: (count, 2 pairs)."""
         # Random numbers in order are a draw without return.
         own = random.random((count, self.keys)).argsort(1)[:, : self.used]
         rule = random.integers(self.labels, size=(count, self.used))
@@ -136,13 +136,16 @@ class Linear:
 
     @property
     def vocab_size(self) -> int:
+        """One token for each number."""
         return self.modulus
 
     @property
     def asked(self) -> list[int]:
+        """Every other place, from the first."""
         return list(range(0, 2 * self.pairs, 2))
 
     def rows(self, random: np.random.Generator, count: int) -> Array:
+        """Draw a, b and different x: (count, 2 pairs)."""
         a, b = random.integers(self.modulus, size=(2, count, 1))
         x = random.random((count, self.modulus)).argsort(1)[:, : self.pairs]
         return side_by_side(x, (a * x + b) % self.modulus)
@@ -168,14 +171,17 @@ class Recall:
 
     @property
     def vocab_size(self) -> int:
+        """Symbols and the mark."""
         return self.symbols + 1
 
     @property
     def asked(self) -> list[int]:
+        """Every other place behind the mark."""
         begin = self.length + 1
         return list(range(begin, begin + 2 * self.questions, 2))
 
     def rows(self, random: np.random.Generator, count: int) -> Array:
+        """Draw lists and questions: (count, length + 1 + 2 questions)."""
         listed = random.random((count, self.symbols)).argsort(1)[:, : self.length]
         places = random.integers(self.length - 1, size=(count, self.questions))
         asked = np.take_along_axis(listed, places, 1)

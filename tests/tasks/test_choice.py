@@ -91,6 +91,11 @@ def test_all_texts_of_a_length_sum_to_one(model):
     ).item() == pytest.approx(first.item(), abs=1e-5)
 
 
+def test_the_first_of_equal_options_is_chosen(model):
+    found = choose(model, BYTES, prompt="A:", options=[" a", " b", " a", " b"])
+    assert found.scores[:2] == found.scores[2:] and found.best in (0, 1)
+
+
 def test_an_option_may_end_where_the_context_does(model):
     prompt, option = [1] * 20, [2] * 5  # the last token is predicted, never read
     found = option_log_probs(model, prompt, options=[option])
