@@ -3,19 +3,18 @@
 What a model writes may loop for ever, fill the memory or the disk, delete files, or
 pretend to be right. So a program is run in a process of its own, in an empty temporary
 folder, with a limit of time, memory, file size and output, without the environment and
-without standard input; Python's audit hook refuses to open files for writing, to start
-processes, to touch the network or foreign memory, or to load any other module than
-those for calculating (math, re, collections, itertools and the like).
+without standard input. Python's audit hook refuses to open files, to start processes,
+to touch the network or foreign memory, and to load any other module than those for
+calculating (math, re, collections, itertools and the like).
 
 It never sees the values that are expected: it is asked for the values of calls, and
 those are compared outside. A program that prints "passed", or ends itself with success,
 gains nothing by that.
 
-This stops accidents and simple tricks, not an attack: it runs with the rights of
-the user, can read the user's files, and a hole in the interpreter leads around the
-hook. (The limits of memory and of processor time are those of POSIX; elsewhere there is
-the limit of time alone.) Programs of strangers want a container or a virtual machine
-around all this.
+This stops accidents and simple tricks, not an attack: the process has the rights of the
+user, and a hole in the interpreter leads around the hook. (The limits of memory and of
+processor time are those of POSIX; elsewhere there is the limit of time alone.) Programs
+of strangers want a container or a virtual machine around all this.
 """
 
 import json
@@ -57,24 +56,18 @@ for number in (0, 1, 2):
 
 
 # The hook holds no name that a program could change, and then has no name itself.
-def refuse(event, args, write=os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC):
-    if event == "open":
-        refused = args[2] & write
-    elif event in {"os.listdir", "os.scandir"}:
-        refused = False
-    else:
-        refused = event.split(".")[0] in {
-            "import", "code", "cpython", "ctypes", "fcntl", "gc", "mmap", "os",
-            "resource", "shutil", "signal", "socket", "sqlite3", "subprocess",
-            "syslog", "_posixsubprocess", "_winapi", "msvcrt", "winreg",
-        }
-    if refused:
+def refuse(event, args):
+    if event.split(".")[0] in {
+        "open", "import", "code", "cpython", "ctypes", "fcntl", "gc", "mmap", "os",
+        "resource", "shutil", "signal", "socket", "sqlite3", "subprocess", "syslog",
+        "_posixsubprocess", "_winapi", "msvcrt", "winreg",
+    }:
         raise PermissionError(f"a program may not do this: {event}")
 
 def show(value):
     text = repr(value)
-    if len(text) > task["output"]:
-        raise ValueError(f"the value has {len(text)} characters")
+    if str.__len__(text) > task["output"]:  # a class of its own may lie about it
+        raise ValueError(f"the value has {str.__len__(text)} characters")
     return text
 
 def attempt(action):
@@ -158,7 +151,8 @@ def run_calls(
         rows = [Outcome(*row) for row in json.loads(text)]
     except (ValueError, TypeError, RecursionError):
         rows = []
-    if len(rows) != len(calls):
+    known = all(isinstance(part, str | None) for row in rows for part in row)
+    if len(rows) != len(calls) or not known:
         why = f"the program ended Python with status {run.returncode}"
         return [Outcome(None, why)] * len(calls)
     return rows

@@ -101,6 +101,8 @@ def test_wrong_programs_are_told_with_the_call(change, fault):
 HARM = {
     "writes a file": "open('here.txt', 'w')",
     "writes through os": "import os; os.open('here.txt', os.O_WRONLY | os.O_CREAT)",
+    "reads a file": "x = open('VICTIM').read()",
+    "looks around": "import os; os.listdir('FOLDER')",
     "removes a file": "import os; os.remove('VICTIM')",
     "removes a tree": "import shutil; shutil.rmtree('FOLDER')",
     "starts a shell": "import os; os.system('echo > VICTIM')",
@@ -166,6 +168,8 @@ def test_a_program_that_does_not_end_is_ended(source):
         "import __main__, os; print = __main__.answer.write; print('[1]');"
         "__main__.answer.flush(); os._exit(0)",
         "import __main__; __main__.answer.write('['*10**6); __main__.answer.flush()",
+        "import __main__, os; __main__.answer.write('[[1, 2], [3, 4]]');"
+        "__main__.answer.flush(); os._exit(0)",
         "import __main__\nwhile True: __main__.answer.write('9' * 10**6)",
     ],
 )
@@ -203,6 +207,35 @@ def test_a_value_that_looks_right_is_not_enough():
     task = Programs("en").program([STEPS[0]], ENDS[0])
     sly = "class A:\n    def __eq__(self, other): return True\nf = lambda x: A()"
     assert "expected []" in check_program(task, sly)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import builtins\nbuiltins.PermissionError = lambda *a: 0\n",
+        "import __main__\n__main__.PermissionError = lambda *a: 0\n",
+        "import __main__\nfor name in [*vars(__main__)]:\n"
+        "    name == '__builtins__' or setattr(__main__, name, None)\n",
+    ],
+)
+def test_the_hook_cannot_be_talked_out_of_it(source, tmp_path):
+    victim = tmp_path / "victim.txt"
+    victim.write_text("whole")
+    source += f"import os\nos.remove({str(victim)!r})\nf = len"
+    [outcome] = run_calls(source, ["f([1])"])
+    assert outcome.value is None and outcome.error
+    assert victim.read_text() == "whole"
+
+
+def test_a_value_cannot_lie_about_its_length():
+    source = """
+class Text(str):
+    __len__ = lambda self: 1
+class Value:
+    __repr__ = lambda self: Text("x" * 20000)
+"""
+    [outcome] = run_calls(source, ["Value()"])
+    assert outcome == Outcome(None, "ValueError: the value has 20000 characters")
 
 
 def test_limits_must_be_above_zero():
