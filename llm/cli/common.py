@@ -10,6 +10,9 @@ from torch import Tensor
 from llm.models.gpt import GPT
 from llm.text.tokenizer import Tokenizer
 
+# Tasks of `finetune` whose model goes on with a prompt.
+WRITING = ("instruct", "dpo")
+
 
 def positive(text: str) -> int:
     """A whole number from 1 on, for argparse."""
@@ -49,6 +52,13 @@ def load_run(directory: str | Path) -> tuple[GPT, Tokenizer]:
     path = Path(directory)
     if not path.is_dir():
         raise FileNotFoundError(f"no directory {path}: give what pretrain --out made")
+    if (path / "adapter.json").exists() and not (path / "model.safetensors").exists():
+        from llm.cli.tasks import load_tuned  # which needs much that others do not
+
+        run = load_tuned(path)
+        if run.task not in WRITING:
+            raise ValueError(f"{path} was tuned for {run.task}: evaluate takes it")
+        return run.model, run.tok
     for name in ("model.safetensors", "config.json", "tokenizer.json"):
         if not (path / name).exists():
             raise FileNotFoundError(

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 Record = dict[str, Any]
+# What every record has, or what repeats another figure: the rest was measured.
+USUAL = ("step", "loss", "lr", "grad_norm", "tokens", "seconds", "tokens_per_second")
+REPEATED = ("validation_perplexity", "answer_perplexity")
 WIDTH = 24  # characters of the bar: with the figures beside it a line has under 80
 
 
@@ -17,7 +20,7 @@ def reporter(steps: int, *, as_json: bool) -> Callable[[Record], None]:
         return lambda record: print(line(record, steps), flush=True)
 
     def draw(record: Record) -> None:
-        if "validation_loss" in record:  # stays above the bar, which is drawn again
+        if measured(record):  # stays above the bar, which is drawn again
             print(f"{clear()}{line(record, steps)}")
         print(f"{clear()}{bar(record, steps)}", end="", flush=True)
 
@@ -37,10 +40,17 @@ def bar(record: Record, steps: int) -> str:
 
 def line(record: Record, steps: int) -> str:
     """step 120/250  loss 2.310  54,321 tokens/s  validation loss 2.280"""
-    text = f"step {figures(record, steps)}"
-    if "validation_loss" in record:
-        text += f"  validation loss {record['validation_loss']:.3f}"
-    return text
+    extra = [f"{name} {value:.3f}" for name, value in measured(record).items()]
+    return "  ".join([f"step {figures(record, steps)}", *extra])
+
+
+def measured(record: Record) -> dict[str, float]:
+    """The figures that an evaluation has added, by the names that are shown."""
+    return {
+        name.replace("_", " "): value
+        for name, value in record.items()
+        if name not in USUAL + REPEATED and value is not None
+    }
 
 
 def figures(record: Record, steps: int) -> str:

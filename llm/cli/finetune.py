@@ -1,0 +1,245 @@
+"""`python -m llm finetune`: train a model for a task, on a file of examples."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from llm.cli.common import natural, positive
+from llm.cli.pretrain import ONE_THREAD
+from llm.cli.progress import clear, reporter
+from llm.cli.recipe import best_device
+from llm.cli.tasks import (
+    METHODS,
+    RANK,
+    TASKS,
+    TOKENIZER,
+    Task,
+    cut_line,
+    load_base,
+    save_notes,
+    shown,
+    tune,
+)
+from llm.peft import trainable
+from llm.text.packing import shuffled
+from llm.text.tokenizer import Tokenizer
+from llm.train import TrainConfig, Trainer
+
+HELD_OUT = 10  # every so-manieth example, when there is no --validation
+# Few parameters need larger steps: see the rates in the papers of each method.
+RATES = {"full": 1e-3, "peft": 1e-2, "dpo": 1e-4}
+
+
+class Data(NamedTuple):
+    """Examples to learn from and held-out ones, and the labels of both."""
+
+    learned: list[Any]
+    held_out: list[Any]
+    labels: list[str]
+
+
+def add(commands: Any) -> None:
+    """Declare the command and its options."""
+    parser = commands.add_parser(
+        "finetune",
+        help="train a model for a task",
+        description="Train the model of a run directory for a task: all weights, or a "
+        "few with --peft. Prints the metric of the untouched model and that of the "
+        "trained one on held-out examples, and writes a run directory.",
+        epilog="Files. classify: TSV or JSON Lines with text and label. instruct: JSON "
+        "Lines with instruction, input, output, or messages. dpo: JSON Lines with "
+        "prompt, chosen, rejected. ner: CoNLL's columns. qa: SQuAD's JSON. seq2seq: "
+        "source, tab, target. A GPT does all but seq2seq, a BERT classify, ner and qa, "
+        "a T5 seq2seq.",
+    )
+    parser.set_defaults(run=run)
+    files = parser.add_argument_group("run")
+    files.add_argument(
+        "--model", required=True, metavar="DIR", help="run directory to begin with"
+    )
+    files.add_argument("--data", required=True, metavar="FILE", help="examples")
+    files.add_argument(
+        "--validation",
+        metavar="FILE",
+        help="examples to measure with (default: a tenth of --data, held out)",
+    )
+    files.add_argument("--task", required=True, choices=TASKS)
+    files.add_argument(
+        "--out", required=True, metavar="DIR", help="run directory; must not exist"
+    )
+    files.add_argument("--json", action="store_true", help="print records as JSON")
+    train_options(parser.add_argument_group("training"))
+
+
+def train_options(group: Any) -> None:
+    """Options about the training itself."""
+    group.add_argument(
+        "--peft",
+        choices=METHODS,
+        help="train few parameters beside the frozen model (default: all weights)",
+    )
+    group.add_argument(
+        "--rank",
+        type=positive,
+        metavar="N",
+        help=f"rank of lora and dora (default: {RANK})",
+    )
+    for name, kind, default, help_text in (
+        ("steps", positive, 200, "updates of the weights"),
+        ("batch", positive, 16, "examples in a batch"),
+        ("eval-every", natural, 0, "steps between measurements; 0: only at the end"),
+        ("save-every", natural, 0, "steps between saved states; 0: only at the end"),
+        ("log-every", positive, 10, "steps between records"),
+        ("seed", natural, 0, "of new weights, held-out examples and batches"),
+    ):
+        group.add_argument(
+            f"--{name}",
+            type=kind,
+            default=default,
+            metavar="N",
+            help=f"{help_text} (default: %(default)s)",
+        )
+    group.add_argument(
+        "--lr",
+        type=float,
+        metavar="R",
+        help=f"learning rate (default: {RATES['full']} for all weights, "
+        f"{RATES['peft']} with --peft, a tenth of these with dpo)",
+    )
+    group.add_argument(
+        "--device",
+        metavar="NAME",
+        help="where to train (default: cuda if there is one, else cpu)",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Fine-tune, measure before and after, save."""
+    out = Path(args.out)
+    if out.exists():
+        raise FileExistsError(f"{out} exists: choose another --out, or remove it")
+    if args.rank is not None and args.peft not in ("lora", "dora"):
+        raise ValueError("--rank is for --peft lora and dora")
+    kind = TASKS[args.task]
+    config = settings(args)
+    base, tok = load_base(args.model, args.task)
+    data = read(args, kind)
+    size = sum(parameter.numel() for parameter in base.parameters())
+    if config.device == "cpu" and size < ONE_THREAD:
+        torch.set_num_threads(1)
+    torch.manual_seed(args.seed)
+    base.to(config.device)
+    objective = kind.objective(base)
+    head = kind.head(base, data.labels)
+    tuned = tune(head, base=base, peft=args.peft, rank=args.rank or RANK)
+    tuned.to(config.device)
+    task = kind(tuned.model, tok, data.labels)
+    learned, cut = task.encode(data.learned)
+    held_out, cut_too = task.encode(data.held_out)
+    total = len(learned) + len(held_out)
+    if not args.json:
+        print(
+            f"{trainable(tuned)}; {len(learned):,} examples to learn from, "
+            f"{len(held_out):,} held out"
+        )
+        if cut + cut_too:
+            print(cut_line(cut + cut_too, total))
+    before = task.measure(held_out)
+    if not args.json:
+        print(f"untouched: {shown(before)}")
+    start(out, args, tok, data.labels)
+    drawn = shuffled(learned, batch_size=args.batch, seed=args.seed)
+    trainer = Trainer(
+        tuned,
+        lambda step: task.batch(drawn(step)),
+        config=config,
+        objective=lambda run, batch: objective(run.model, batch),  # type: ignore[arg-type]
+        metrics=lambda run: task.measure(held_out),
+        out=out,
+        progress=reporter(config.steps, as_json=args.json),
+    )
+    records = trainer.fit()
+    finished = trainer.step == config.steps
+    result = {
+        "out": str(out),
+        "step": trainer.step,
+        "seconds": trainer.seconds,
+        "examples": len(learned),
+        "held_out": len(held_out),
+        "cut": cut + cut_too,
+        "before": before,
+        "after": {name: records[-1][name] for name in before}
+        if finished
+        else task.measure(held_out),
+    }
+    print(json.dumps(result) if args.json else clear() + summary(result, args))
+
+
+def settings(args: argparse.Namespace) -> TrainConfig:
+    """How to train, from the options."""
+    rate = RATES["peft" if args.peft else "full"]
+    if args.task == "dpo":  # a policy shall stay close to where it began
+        rate /= 10
+    return TrainConfig(
+        steps=args.steps,
+        lr=rate if args.lr is None else args.lr,
+        schedule="linear",
+        warmup=args.steps // 10,
+        eval_every=args.eval_every,
+        save_every=args.save_every,
+        log_every=args.log_every,
+        seed=args.seed,
+        device=args.device or best_device(),
+    )
+
+
+def read(args: argparse.Namespace, kind: type[Task]) -> Data:
+    """The examples, those held out apart.
+
+    Raises:
+        ValueError: there are too few to hold any out.
+    """
+    examples = kind.read(args.data)
+    labels = kind.labels_of(examples)
+    if args.validation is not None:
+        return Data(examples, kind.read(args.validation, labels), labels)
+    if len(examples) < 2:
+        raise ValueError(
+            f"{args.data} has one example, and none to hold out: give --validation"
+        )
+    order = np.random.default_rng(args.seed).permutation(len(examples))
+    drawn = [examples[i] for i in order]
+    size = max(1, len(examples) // HELD_OUT)
+    return Data(drawn[size:], drawn[:size], labels)
+
+
+def start(
+    out: Path, args: argparse.Namespace, tok: Tokenizer, labels: Sequence[str]
+) -> None:
+    """Make the run directory, with all but the model: see `llm.cli.tasks`."""
+    out.mkdir(parents=True)
+    tok.save(out / TOKENIZER)
+    save_notes(
+        out, task=args.task, peft=args.peft, base=Path(args.model), labels=labels
+    )
+
+
+def summary(result: dict[str, Any], args: argparse.Namespace) -> str:
+    """The end of a run in two or three lines."""
+    stopped = "" if result["step"] >= args.steps else "stopped: "
+    model = result["out"]
+    lines = [
+        f"{stopped}{result['step']} steps in {result['seconds']:.1f} s",
+        f"untouched: {shown(result['before'])}",
+        f"tuned:     {shown(result['after'])}",
+        f"try: python -m llm evaluate --model {model} --data FILE",
+    ]
+    if args.task == "instruct":
+        prompt = r"$'User: …\nAssistant:'"
+        lines.append(f"or:  python -m llm generate --model {model} --prompt {prompt}")
+    return "\n".join(lines)
