@@ -16,7 +16,8 @@ from typing import Any, NamedTuple, Protocol
 
 from torch import nn
 
-from llm.cli.labelling import Classify, Find, Tag
+from llm.cli.finding import Find
+from llm.cli.labelling import Classify, Tag
 from llm.cli.writing import Instruct, Prefer, Translate
 from llm.models import families
 from llm.models.checkpoint import CONFIG, WEIGHTS, read_json, write_json

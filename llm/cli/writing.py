@@ -4,7 +4,6 @@ Each class says how a file is read, how an example becomes ids, and how well a m
 does: see `llm.cli.tasks.Task`.
 """
 
-import re
 from collections.abc import Sequence
 from math import inf
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from llm.cli.labelling import HAN, MEASURED, Figures
 from llm.generate import generate
 from llm.metrics import corpus_bleu, corpus_chrf
 from llm.models.gpt import GPT
@@ -35,10 +35,6 @@ from llm.train.instruct import frozen
 from llm.train.objectives import Objective, next_token, text_to_text
 from llm.train.preference import dpo, pair_log_probs
 from llm.train.trainer import evaluate, to_device
-
-Figures = dict[str, float]
-MEASURED = 32  # examples at once
-HAN = re.compile("[\u3400-\u9fff]")
 
 
 class Instruct:
