@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ from llm.cli.recipe import best_device
 from llm.cli.tasks import (
     METHODS,
     RANK,
+    TASK,
     TASKS,
     TOKENIZER,
     Task,
@@ -25,14 +25,16 @@ from llm.cli.tasks import (
     shown,
     tune,
 )
+from llm.models.checkpoint import read_json
 from llm.peft import trainable
 from llm.text.packing import shuffled
-from llm.text.tokenizer import Tokenizer
 from llm.train import TrainConfig, Trainer
 
 HELD_OUT = 10  # every so-manieth example, when there is no --validation
 # Few parameters take larger steps than all of them.
 RATES = {"full": 1e-3, "peft": 3e-3}
+# What a run keeps from its start: the model is made, the order of batches is drawn.
+FIXED_OPTIONS = "task", "peft", "rank", "model", "data", "validation", "batch", "seed"
 
 
 class Data(NamedTuple):
@@ -50,7 +52,8 @@ def add(commands: Any) -> None:
         help="train a model for a task",
         description="Train the model of a run directory for a task: all weights, or a "
         "few with --peft. Prints the metric of the untouched model and that of the "
-        "trained one on held-out examples, and writes a run directory.",
+        "trained one on held-out examples, and writes a run directory. Ctrl-C finishes "
+        "the step, saves and stops; the same command with --resume goes on.",
         epilog="Files. classify: TSV or JSON Lines with text and label. instruct: JSON "
         "Lines with instruction, input, output, or messages. dpo: JSON Lines with "
         "prompt, chosen, rejected. ner: CoNLL's columns. qa: SQuAD's JSON. seq2seq: "
@@ -71,6 +74,9 @@ def add(commands: Any) -> None:
     files.add_argument("--task", required=True, choices=TASKS)
     files.add_argument(
         "--out", required=True, metavar="DIR", help="run directory; must not exist"
+    )
+    files.add_argument(
+        "--resume", action="store_true", help="go on from the last saved state in DIR"
     )
     files.add_argument("--json", action="store_true", help="print records as JSON")
     train_options(parser.add_argument_group("training"))
@@ -121,8 +127,7 @@ def train_options(group: Any) -> None:
 def run(args: argparse.Namespace) -> None:
     """Fine-tune, measure before and after, save."""
     out = Path(args.out)
-    if out.exists():
-        raise FileExistsError(f"{out} exists: choose another --out, or remove it")
+    check_out(out, args)
     if args.rank is not None and args.peft not in ("lora", "dora"):
         raise ValueError("--rank is for --peft lora and dora")
     kind = TASKS[args.task]
@@ -152,7 +157,9 @@ def run(args: argparse.Namespace) -> None:
     before = task.measure(held_out)
     if not args.json:
         print(f"untouched: {shown(before)}")
-    start(out, args, tok, data.labels)
+    out.mkdir(parents=True, exist_ok=True)
+    tok.save(out / TOKENIZER)
+    save_notes(out, notes(args), base=args.model, labels=data.labels)
     drawn = shuffled(learned, batch_size=args.batch, seed=args.seed)
     trainer = Trainer(
         tuned,
@@ -163,7 +170,7 @@ def run(args: argparse.Namespace) -> None:
         out=out,
         progress=reporter(config.steps, as_json=args.json),
     )
-    records = trainer.fit()
+    records = trainer.fit(resume=True)
     finished = trainer.step == config.steps
     result = {
         "out": str(out),
@@ -178,6 +185,32 @@ def run(args: argparse.Namespace) -> None:
         else task.measure(held_out),
     }
     print(json.dumps(result) if args.json else clear() + summary(result, args))
+
+
+def check_out(out: Path, args: argparse.Namespace) -> None:
+    """Refuse a directory that is there, but for a run to go on with.
+
+    Raises:
+        FileExistsError: there is something, and no --resume.
+        ValueError: an option contradicts what the run was started with.
+    """
+    if not out.exists():
+        return
+    if not args.resume or not (out / TASK).exists():
+        hint = "" if args.resume else "add --resume to go on with a run, "
+        raise FileExistsError(f"{out} exists: {hint}choose another --out, or remove it")
+    began = read_json(out / TASK)
+    for name, value in notes(args).items():
+        if began.get(name) != value:
+            raise ValueError(
+                f"--{name} {value}: the run in {out} was started with "
+                f"{began.get(name)}, which cannot change; start another run"
+            )
+
+
+def notes(args: argparse.Namespace) -> dict[str, Any]:
+    """What a run keeps from its start."""
+    return {name: getattr(args, name) for name in FIXED_OPTIONS}
 
 
 def settings(args: argparse.Namespace) -> TrainConfig:
@@ -218,20 +251,11 @@ def read(args: argparse.Namespace, kind: type[Task]) -> Data:
     return Data(drawn[size:], drawn[:size], labels)
 
 
-def start(
-    out: Path, args: argparse.Namespace, tok: Tokenizer, labels: Sequence[str]
-) -> None:
-    """Make the run directory, with all but the model: see `llm.cli.tasks`."""
-    out.mkdir(parents=True)
-    tok.save(out / TOKENIZER)
-    save_notes(
-        out, task=args.task, peft=args.peft, base=Path(args.model), labels=labels
-    )
-
-
 def summary(result: dict[str, Any], args: argparse.Namespace) -> str:
     """The end of a run in two or three lines."""
-    stopped = "" if result["step"] >= args.steps else "stopped: "
+    stopped = ""
+    if result["step"] < args.steps:
+        stopped = "stopped, and the same with --resume goes on: "
     model = result["out"]
     lines = [
         f"{stopped}{result['step']} steps in {result['seconds']:.1f} s",

@@ -1,6 +1,6 @@
 """The tasks of `finetune`, and the run directory that one leaves behind.
 
-    task.json            the task, the PEFT method, the directory of the base
+    task.json            the task, the directory of the base, the options of the run
     labels.json          the labels, in the order of their ids
     tokenizer.json       that of the base
     config.json, model.safetensors      the model, with LoRA and IA3 merged into it
@@ -175,6 +175,9 @@ def tune(model: nn.Module, *, base: nn.Module, peft: str | None, rank: int) -> T
     if peft is None:
         return Tuned(model)
     method = METHODS[peft](rank)
+    known = [name for name, _ in base.named_parameters()]
+    if isinstance(method, BitFit) and not any(n.endswith("bias") for n in known):
+        raise ValueError("--peft bitfit trains biases, and this model has none")
     parts = [] if model is base else [name for name, _ in model.named_children()]
     owned = [name for name in parts if list(getattr(model, name).parameters())]
     also = tuple(f"{name}.*" for name in owned if name != "model")
@@ -194,10 +197,10 @@ class Run(NamedTuple):
 
 
 def save_notes(
-    out: Path, *, task: str, peft: str | None, base: Path, labels: Sequence[str]
+    out: Path, notes: Mapping[str, Any], *, base: str, labels: Sequence[str]
 ) -> None:
-    """Write task.json and labels.json."""
-    write_json(out / TASK, {"task": task, "peft": peft, "base": str(base.resolve())})
+    """Write task.json, with "task" and what else `notes` hold, and labels.json."""
+    write_json(out / TASK, {**notes, "base": str(Path(base).resolve())})
     if labels:
         write_json(out / LABELS, {"labels": list(labels)})
 
