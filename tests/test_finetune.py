@@ -3,12 +3,14 @@
 import json
 import re
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from llm.cli import main
+from llm.cli.labelling import spaced
 from llm.cli.tasks import METHODS, load_tuned
 from llm.models.bert import BERT, BERTConfig
 from llm.models.checkpoint import read_json, read_safetensors, write_json
@@ -286,7 +288,11 @@ def test_a_tenth_is_held_out_and_progress_is_told(bases, files, tmp_path, capsys
     size = len(LEARNED) // 10
     assert f"{len(LEARNED) - size} examples to learn from, {size} held out" in shown
     assert "parameters train" in shown and "untouched: accuracy" in shown
-    assert "step 2/4  loss " in shown and "accuracy" in shown.split("step 2/4")[1]
+    assert (
+        "step 2/4  loss " in shown
+        and "targets/s" in shown
+        and "accuracy" in shown.split("step 2/4")[1]
+    )
     assert f"python -m llm evaluate --model {out}" in shown
     assert "cut" not in shown
     assert main(["evaluate", "--model", str(out), "--data", data]) == 0
@@ -408,6 +414,58 @@ def test_every_turn_of_a_conversation_is_an_answer(bases, files, tmp_path, capsy
     assert result["held_out"] == 2
 
 
+# Chinese
+
+
+def test_chinese_is_classified_tagged_found_and_translated(
+    bases, files, tmp_path, capsys
+):
+    """Bytes serve any language; words are characters, and no spaces come between."""
+    tok = Tokenizer.bytes(special=SPECIAL)
+    for family, kind in (("bert", BERT), ("t5", T5)):
+        config = kind.load(bases[family]).config
+        model = kind(replace(config, vocab_size=tok.vocab_size))
+        model.save(tmp_path / family)
+        tok.save(tmp_path / family / "tokenizer.json")
+        bases = {**bases, family: str(tmp_path / family)}
+    reviews = [r for r in Reviews("zh").examples(40) if len(r.text) < 12]
+    tagged = "\n\n".join("\n".join(f"{c} B-X" for c in r.text) for r in reviews)
+    squads = [
+        {
+            "context": r.text,
+            "qas": [
+                {
+                    "id": str(i),
+                    "question": "谁？",
+                    "answers": [{"text": r.text[1:3], "answer_start": 1}],
+                }
+            ],
+        }
+        for i, r in enumerate(reviews)
+    ]
+    tree = {"data": [{"paragraphs": squads}]}
+    chinese = {
+        "classify": table(tmp_path / "zh.tsv", reviews),
+        "ner": write(tmp_path / "zh.conll", tagged),
+        "qa": write(tmp_path / "zh.json", json.dumps(tree)),
+        "seq2seq": write(
+            tmp_path / "zh.pairs.tsv",
+            "".join(f"{r.text}\t{r.text[:2]}\n" for r in reviews),
+        ),
+    }
+    files = {"learned": chinese, "held_out": chinese}
+    for task in chinese:
+        family = "t5" if task == "seq2seq" else "bert"
+        options = ("--steps", "30", "--lr", "1e-2")
+        result = tune(capsys, bases[family], files, task, tmp_path / task, *options)
+        if task in ("ner", "qa"):
+            assert result["after"]["f1"] > result["before"]["f1"]
+
+
+def test_words_of_chinese_and_of_english_enter_as_they_are_written():
+    assert [spaced(word) for word in ("cat", "猫", "!")] == [" cat", "猫", " !"]
+
+
 # Bad input
 
 
@@ -505,6 +563,16 @@ def test_a_tokenizer_without_marks_is_refused_by_bert(bases, files, tmp_path, ca
     Tokenizer.bytes().save(base / "tokenizer.json")
     argv = command(str(base), files, "classify", tmp_path / "run")
     assert "neither [CLS] and [SEP] nor <s> and </s>" in refused(capsys, argv)
+
+
+def test_a_tokenizer_without_an_end_writes_no_translations(
+    bases, files, tmp_path, capsys
+):
+    base = tmp_path / "base"
+    T5.load(bases["t5"]).save(base)
+    Tokenizer.bytes(special=()).save(base / "tokenizer.json")
+    argv = command(str(base), files, "seq2seq", tmp_path / "run")
+    assert "has no end token" in refused(capsys, argv)
 
 
 def test_a_run_that_cannot_be_used_says_why(bases, files, tmp_path, capsys):

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from llm.cli.tasks import TASK, load_tuned
 from llm.models.gpt import GPT
 from llm.text.tokenizer import Tokenizer
 
@@ -48,13 +49,12 @@ def load_run(directory: str | Path) -> tuple[GPT, Tokenizer]:
 
     Raises:
         FileNotFoundError: there is no such directory, or no model in it yet.
+        ValueError: it is that of `finetune`, for a task that does not go on with texts.
     """
     path = Path(directory)
     if not path.is_dir():
         raise FileNotFoundError(f"no directory {path}: give what pretrain --out made")
-    if (path / "adapter.json").exists() and not (path / "model.safetensors").exists():
-        from llm.cli.tasks import load_tuned  # which needs much that others do not
-
+    if (path / TASK).exists():
         run = load_tuned(path)
         if run.task not in WRITING:
             raise ValueError(f"{path} was tuned for {run.task}: evaluate takes it")

@@ -19,6 +19,7 @@ from llm.cli.tasks import (
     TASKS,
     TOKENIZER,
     Task,
+    Tuned,
     cut_line,
     load_base,
     save_notes,
@@ -27,10 +28,13 @@ from llm.cli.tasks import (
 )
 from llm.models.checkpoint import read_json
 from llm.peft import trainable
+from llm.text.batches import Batch
 from llm.text.packing import shuffled
-from llm.train import TrainConfig, Trainer
+from llm.text.tokenizer import Tokenizer
+from llm.train import Loss, TrainConfig, Trainer
+from llm.train.objectives import Objective
 
-HELD_OUT = 10  # every so-manieth example, when there is no --validation
+HELD_OUT = 10  # one example in so many, when there is no --validation
 # Few parameters take larger steps than all of them.
 RATES = {"full": 1e-3, "peft": 3e-3}
 # What a run keeps from its start: the model is made, the order of batches is drawn.
@@ -43,6 +47,25 @@ class Data(NamedTuple):
     learned: list[Any]
     held_out: list[Any]
     labels: list[str]
+
+
+class Ready(NamedTuple):
+    """All that training needs: `task` holds the model that `tuned` trains.
+
+    Attributes:
+        learned: what `task` makes batches of, to learn from.
+        held_out: the same, to measure with.
+        cut: how many of both did not fit the context.
+    """
+
+    tuned: Tuned
+    task: Task
+    tok: Tokenizer
+    objective: Objective
+    learned: list[Any]
+    held_out: list[Any]
+    labels: list[str]
+    cut: int
 
 
 def add(commands: Any) -> None:
@@ -127,73 +150,86 @@ def train_options(group: Any) -> None:
 def run(args: argparse.Namespace) -> None:
     """Fine-tune, measure before and after, save."""
     out = Path(args.out)
-    check_out(out, args)
-    if args.rank is not None and args.peft not in ("lora", "dora"):
-        raise ValueError("--rank is for --peft lora and dora")
-    kind = TASKS[args.task]
+    check(out, args)
     config = settings(args)
-    base, tok = load_base(args.model, args.task)
-    data = read(args, kind)
-    size = sum(parameter.numel() for parameter in base.parameters())
-    if config.device == "cpu" and size < ONE_THREAD:
-        torch.set_num_threads(1)
-    torch.manual_seed(args.seed)
-    base.to(config.device)
-    objective = kind.objective(base)
-    head = kind.head(base, data.labels)
-    tuned = tune(head, base=base, peft=args.peft, rank=args.rank or RANK)
-    tuned.to(config.device)
-    task = kind(tuned.model, tok, data.labels)
-    learned, cut = task.encode(data.learned)
-    held_out, cut_too = task.encode(data.held_out)
-    total = len(learned) + len(held_out)
+    ready = prepare(args, config.device)
+    before = ready.task.measure(ready.held_out)
     if not args.json:
-        print(
-            f"{trainable(tuned)}; {len(learned):,} examples to learn from, "
-            f"{len(held_out):,} held out"
-        )
-        if cut + cut_too:
-            print(cut_line(cut + cut_too, total))
-    before = task.measure(held_out)
-    if not args.json:
-        print(f"untouched: {shown(before)}")
+        print(f"{overview(ready)}\nuntouched: {shown(before)}")
+    # All that can be wrong with the input has been seen: now the directory is made.
     out.mkdir(parents=True, exist_ok=True)
-    tok.save(out / TOKENIZER)
-    save_notes(out, notes(args), base=args.model, labels=data.labels)
-    drawn = shuffled(learned, batch_size=args.batch, seed=args.seed)
+    ready.tok.save(out / TOKENIZER)
+    save_notes(out, notes(args), base=args.model, labels=ready.labels)
+    drawn = shuffled(ready.learned, batch_size=args.batch, seed=args.seed)
     trainer = Trainer(
-        tuned,
-        lambda step: task.batch(drawn(step)),
+        ready.tuned,
+        lambda step: ready.task.batch(drawn(step)),
         config=config,
-        objective=lambda run, batch: objective(run.model, batch),  # type: ignore[arg-type]
-        metrics=lambda run: task.measure(held_out),
+        objective=ready.objective,
+        metrics=lambda tuned: ready.task.measure(ready.held_out),
         out=out,
-        progress=reporter(config.steps, as_json=args.json),
+        progress=reporter(config.steps, as_json=args.json, unit="targets"),
     )
     records = trainer.fit(resume=True)
-    finished = trainer.step == config.steps
+    if trainer.step >= config.steps:
+        after = {name: records[-1][name] for name in before}
+    else:
+        after = ready.task.measure(ready.held_out)
     result = {
         "out": str(out),
         "step": trainer.step,
         "seconds": trainer.seconds,
-        "examples": len(learned),
-        "held_out": len(held_out),
-        "cut": cut + cut_too,
+        "examples": len(ready.learned),
+        "held_out": len(ready.held_out),
+        "cut": ready.cut,
         "before": before,
-        "after": {name: records[-1][name] for name in before}
-        if finished
-        else task.measure(held_out),
+        "after": after,
     }
     print(json.dumps(result) if args.json else clear() + summary(result, args))
 
 
-def check_out(out: Path, args: argparse.Namespace) -> None:
+def prepare(args: argparse.Namespace, device: str) -> Ready:
+    """Read the model and the examples, and put a head and a method on the model."""
+    kind = TASKS[args.task]
+    base, tok = load_base(args.model, args.task)
+    data = read(args, kind)
+    size = sum(parameter.numel() for parameter in base.parameters())
+    if device == "cpu" and size < ONE_THREAD:
+        torch.set_num_threads(1)
+    torch.manual_seed(args.seed)
+    base.to(device)
+    objective = kind.objective(base)
+    head = kind.head(base, data.labels)
+    tuned = tune(head, base=base, peft=args.peft, rank=args.rank or RANK).to(device)
+    task = kind(tuned.model, tok, data.labels)
+    learned, cut = task.encode(data.learned)
+    held_out, cut_too = task.encode(data.held_out)
+
+    def inner(outer: Any, batch: Batch) -> Loss:
+        return objective(outer.model, batch)
+
+    return Ready(tuned, task, tok, inner, learned, held_out, data.labels, cut + cut_too)
+
+
+def overview(ready: Ready) -> str:
+    """What will be trained on what, in a line; and in another what had to be cut."""
+    learned, held_out = len(ready.learned), len(ready.held_out)
+    text = (
+        f"{trainable(ready.tuned)}; {learned:,} examples to learn from, "
+        f"{held_out:,} held out"
+    )
+    return text + (f"\n{cut_line(ready.cut, learned + held_out)}" if ready.cut else "")
+
+
+def check(out: Path, args: argparse.Namespace) -> None:
     """Refuse a directory that is there, but for a run to go on with.
 
     Raises:
         FileExistsError: there is something, and no --resume.
-        ValueError: an option contradicts what the run was started with.
+        ValueError: an option contradicts another, or what the run was started with.
     """
+    if args.rank is not None and args.peft not in ("lora", "dora"):
+        raise ValueError("--rank is for --peft lora and dora")
     if not out.exists():
         return
     if not args.resume or not (out / TASK).exists():
