@@ -1,5 +1,6 @@
 """`python -m llm finetune`, and `evaluate` on what it leaves: every task and method."""
 
+import doctest
 import json
 import re
 import signal
@@ -10,14 +11,18 @@ import pytest
 import torch
 
 from llm.cli import main
-from llm.cli.labelling import spaced
+from llm.cli.finding import Find, best_answer
+from llm.cli.labelling import Tag, spaced
 from llm.cli.tasks import METHODS, load_tuned
 from llm.models.bert import BERT, BERTConfig
 from llm.models.checkpoint import read_json, read_safetensors, write_json
+from llm.models.families import load
 from llm.models.gpt import GPT, GPTConfig
+from llm.models.heads import SpanExtractor, TokenClassifier
 from llm.models.t5 import T5, T5Config
 from llm.models.transformer import Transformer, TransformerConfig
-from llm.tasks import Reviews
+from llm.tasks import Conversation, Message, Reviews, Tagged, chat
+from llm.tasks.chat import answer_ids, chat_pairs
 from llm.text.masking import MARKS
 from llm.text.tokenizer import Tokenizer
 from llm.train import Trainer
@@ -464,6 +469,50 @@ def test_chinese_is_classified_tagged_found_and_translated(
 
 def test_words_of_chinese_and_of_english_enter_as_they_are_written():
     assert [spaced(word) for word in ("cat", "猫", "!")] == [" cat", "猫", " !"]
+
+
+# Examples as ids
+
+
+def test_a_conversation_becomes_a_pair_for_each_answer():
+    assert doctest.testmod(chat) == (0, 1)
+    tok = Tokenizer.bytes()
+    roles = ("system", "user", "assistant", "user", "assistant")
+    talk = Conversation(tuple(Message(role, role[0].upper()) for role in roles))
+    (first, answer), (second, _) = chat_pairs(tok, talk)
+    assert tok.decode(first) == "System: S\nUser: U\nAssistant:"
+    assert tok.decode(answer) == " A<|endoftext|>" and answer[-1] == tok.end
+    assert second[: len(first) + len(answer)] == first + answer
+    assert tok.decode(second[len(first) + len(answer) :]) == "User: U\nAssistant:"
+    endless = Tokenizer.bytes(special=())
+    assert endless.decode(answer_ids(endless, "A")) == " A\n"
+
+
+@pytest.mark.parametrize("family", ["bert", "gpt"])
+def test_an_answer_is_found_where_its_tokens_are(bases, tok, tmp_path, family):
+    """What points at the target of a question gives its answer back."""
+    model = SpanExtractor(load(bases[family]))
+    task = Find(model, tok, [])
+    path = write(tmp_path / "q.json", json.dumps(asked(LEARNED[:20])))
+    questions = task.read(path)
+    items, cut = task.encode(questions)
+    assert cut == 0
+    for question, item in zip(questions, items, strict=True):
+        row = torch.zeros(2, len(item.ids))
+        row[[0, 1], item.target] = 1.0
+        right = question.answers[0].text if question.answers else ""
+        assert best_answer(row, item) == right
+        assert sorted(set(item.types)) == [0, 1] and len(item.types) == len(item.ids)
+
+
+@pytest.mark.parametrize(("family", "piece"), [("bert", 0), ("gpt", -1)])
+def test_a_word_is_read_at_its_first_token_or_its_last(bases, tok, family, piece):
+    words = ("The", "unheard-of", "room")
+    task = Tag(TokenClassifier(load(bases[family]), 1), tok, ["O"])
+    [item], cut = task.encode([Tagged(words, ("O", "O", "O"))])
+    assert cut == 0
+    tokens = [tok.encode(f" {word}") for word in words]
+    assert [item.ids[place] for place in item.places] == [t[piece] for t in tokens]
 
 
 # Bad input
