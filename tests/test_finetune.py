@@ -338,6 +338,14 @@ def test_stopped_and_resumed_equals_straight_through(
     assert all(torch.equal(a[key], b[key]) for key in a)
 
 
+def test_columns_may_have_other_names(bases, tmp_path, capsys):
+    rows = "sentence\tkind\n" + "a film\tgood\nno film\tbad\n" * 4
+    data = write(tmp_path / "sst.tsv", rows)
+    files = {part: {"classify": data} for part in ("learned", "held_out")}
+    options = ("--columns", "sentence", "kind", "--steps", "1")
+    tune(capsys, bases["gpt"], files, "classify", tmp_path / "run", *options)
+
+
 def test_the_same_seed_gives_the_same_run(bases, files, tmp_path, capsys):
     options = ("--steps", "3", "--seed", "5")
     first = tune(capsys, bases["gpt"], files, "classify", tmp_path / "a", *options)
@@ -579,6 +587,7 @@ def test_labels_not_seen_in_training_are_named(
         ),
         ("t5", "seq2seq", ("--peft", "prefix"), "--peft prefix with this model: "),
         ("gpt", "classify", ("--rank", "4"), "--rank is for --peft lora and dora"),
+        ("gpt", "dpo", ("--columns", "a", "b"), "--columns is for --task classify"),
         ("gpt", "classify", ("--peft", "magic"), "invalid choice: 'magic'"),
         ("gpt", "classify", ("--lr", "-1"), "lr=-1.0 must be positive"),
         ("gpt", "classify", ("--steps", "0"), "'0' is not a whole number from 1 on"),

@@ -78,7 +78,9 @@ def evaluate_task(args: argparse.Namespace) -> None:
     run = load_tuned(args.model)
     kind = TASKS[run.task]
     examples = [
-        example for path in args.data for example in kind.read(path, run.labels)
+        example
+        for path in args.data
+        for example in kind.read(path, run.labels, run.columns)
     ]
     task = kind(run.model, run.tok, run.labels)
     items, cut = task.encode(examples)

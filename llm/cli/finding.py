@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from llm.cli.labelling import HAN, Figures, Frame, logits, padded
+from llm.cli.labelling import COLUMNS, HAN, Columns, Figures, Frame, logits, padded
 from llm.metrics import squad
 from llm.models.bert import BERT
 from llm.models.gpt import GPT
@@ -57,7 +57,9 @@ class Find:
         self.typed = isinstance(below, BERT) and below.config.type_count > 1
 
     @staticmethod
-    def read(path: str, labels: Sequence[str] | None = None) -> list[Question]:
+    def read(
+        path: str, labels: Sequence[str] | None = None, columns: Columns = COLUMNS
+    ) -> list[Question]:
         """The questions of a file."""
         return read_squad(path)
 

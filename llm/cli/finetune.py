@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from llm.cli.common import natural, positive
+from llm.cli.labelling import COLUMNS
 from llm.cli.pretrain import ONE_THREAD
 from llm.cli.progress import clear, reporter
 from llm.cli.recipe import best_device
@@ -38,7 +39,10 @@ HELD_OUT = 10  # one example in so many, when there is no --validation
 # Few parameters take larger steps than all of them.
 RATES = {"full": 1e-3, "peft": 3e-3}
 # What a run keeps from its start: the model is made, the order of batches is drawn.
-FIXED_OPTIONS = "task", "peft", "rank", "model", "data", "validation", "batch", "seed"
+FIXED_OPTIONS = (
+    *("task", "peft", "rank", "batch", "seed"),
+    *("model", "data", "validation", "columns"),
+)
 
 
 class Data(NamedTuple):
@@ -95,6 +99,12 @@ def add(commands: Any) -> None:
         help="examples to measure with (default: a tenth of --data, held out)",
     )
     files.add_argument("--task", required=True, choices=TASKS)
+    files.add_argument(
+        "--columns",
+        nargs=2,
+        metavar=("TEXT", "LABEL"),
+        help="with classify: names of the two columns (default: text label)",
+    )
     files.add_argument(
         "--out", required=True, metavar="DIR", help="run directory; must not exist"
     )
@@ -230,6 +240,8 @@ def check(out: Path, args: argparse.Namespace) -> None:
     """
     if args.rank is not None and args.peft not in ("lora", "dora"):
         raise ValueError("--rank is for --peft lora and dora")
+    if args.columns is not None and args.task != "classify":
+        raise ValueError("--columns is for --task classify")
     if not out.exists():
         return
     if not args.resume or not (out / TASK).exists():
@@ -273,10 +285,11 @@ def read(args: argparse.Namespace, kind: type[Task]) -> Data:
     Raises:
         ValueError: there are too few to hold any out.
     """
-    examples = kind.read(args.data)
+    columns = args.columns or COLUMNS
+    examples = kind.read(args.data, None, columns)
     labels = kind.labels_of(examples)
     if args.validation is not None:
-        return Data(examples, kind.read(args.validation, labels), labels)
+        return Data(examples, kind.read(args.validation, labels, columns), labels)
     if len(examples) < 2:
         raise ValueError(
             f"{args.data} has one example, and none to hold out: give --validation"

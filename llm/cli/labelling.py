@@ -30,6 +30,8 @@ from llm.train.objectives import Objective
 from llm.train.trainer import to_device
 
 Figures = dict[str, float]
+Columns = Sequence[str]  # names of the columns, or keys, of a text and its label
+COLUMNS = ("text", "label")
 MEASURED = 32  # examples at once
 HAN = re.compile("[\u3400-\u9fff]")
 
@@ -74,9 +76,12 @@ class Classify:
         self.frame = Frame.of(model.model, tok)
 
     @staticmethod
-    def read(path: str, labels: Sequence[str] | None = None) -> list[Labelled]:
+    def read(
+        path: str, labels: Sequence[str] | None = None, columns: Columns = COLUMNS
+    ) -> list[Labelled]:
         """The examples of a file; with `labels`, any other is an error."""
-        return read_labelled(path, labels)
+        text, label = columns
+        return read_labelled(path, labels, text=text, label=label)
 
     @staticmethod
     def labels_of(examples: Sequence[Labelled]) -> list[str]:
@@ -151,7 +156,9 @@ class Tag:
         self.last = not isinstance(model.model, BERT)
 
     @staticmethod
-    def read(path: str, labels: Sequence[str] | None = None) -> list[Tagged]:
+    def read(
+        path: str, labels: Sequence[str] | None = None, columns: Columns = COLUMNS
+    ) -> list[Tagged]:
         """The sentences of a file; with `labels`, any other tag is an error."""
         sentences = read_conll(path)
         found = {tag for sentence in sentences for tag in sentence.tags}

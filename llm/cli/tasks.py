@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 from torch import nn
 
 from llm.cli.finding import Find
-from llm.cli.labelling import Classify, Tag
+from llm.cli.labelling import COLUMNS, Classify, Columns, Tag
 from llm.cli.writing import Instruct, Prefer, Translate
 from llm.models import families
 from llm.models.checkpoint import CONFIG, WEIGHTS, read_json, write_json
@@ -58,8 +58,13 @@ class Task(Protocol):
         """`model` has its head, and whatever PEFT adds to it."""
 
     @staticmethod
-    def read(path: str, labels: Sequence[str] | None = None) -> list[Any]:
-        """The examples of a file; with `labels`, any other is an error."""
+    def read(
+        path: str, labels: Sequence[str] | None = None, columns: Columns = COLUMNS
+    ) -> list[Any]:
+        """The examples of a file; with `labels`, any other is an error.
+
+        `columns` are for tables with names of their own.
+        """
 
     @staticmethod
     def labels_of(examples: Sequence[Any]) -> list[str]:
@@ -194,6 +199,7 @@ class Run(NamedTuple):
     tok: Tokenizer
     task: str
     labels: list[str]
+    columns: Columns
 
 
 def save_notes(
@@ -227,7 +233,8 @@ def load_tuned(directory: str | Path) -> Run:
         model = load_adapter(path, TASKS[task].head(base, labels)).eval()
     else:
         raise FileNotFoundError(f"{path} holds no model: its finetune did not finish")
-    return Run(model, Tokenizer.load(path / TOKENIZER), task, labels)
+    columns = notes.get("columns") or COLUMNS
+    return Run(model, Tokenizer.load(path / TOKENIZER), task, labels, columns)
 
 
 def shown(figures: Mapping[str, float]) -> str:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from llm.cli.labelling import HAN, MEASURED, Figures
+from llm.cli.labelling import COLUMNS, HAN, MEASURED, Columns, Figures
 from llm.generate import generate
 from llm.metrics import corpus_bleu, corpus_chrf
 from llm.models.gpt import GPT
@@ -47,7 +47,9 @@ class Instruct:
         self.tok = tok
 
     @staticmethod
-    def read(path: str, labels: Sequence[str] | None = None) -> list[Conversation]:
+    def read(
+        path: str, labels: Sequence[str] | None = None, columns: Columns = COLUMNS
+    ) -> list[Conversation]:
         """The conversations of a file."""
         return read_instructions(path)
 
@@ -97,7 +99,9 @@ class Prefer:
         self.tok = tok
 
     @staticmethod
-    def read(path: str, labels: Sequence[str] | None = None) -> list[Preference]:
+    def read(
+        path: str, labels: Sequence[str] | None = None, columns: Columns = COLUMNS
+    ) -> list[Preference]:
         """The pairs of a file."""
         return read_preferences(path)
 
@@ -177,7 +181,9 @@ class Translate:
         self.end = tok.end
 
     @staticmethod
-    def read(path: str, labels: Sequence[str] | None = None) -> list[Translation]:
+    def read(
+        path: str, labels: Sequence[str] | None = None, columns: Columns = COLUMNS
+    ) -> list[Translation]:
         """The pairs of a file."""
         return read_parallel(path)
 
