@@ -39,8 +39,6 @@ HELD_OUT = 10  # one example in so many, when there is no --validation
 # Learning rates times the width: 0.001 and 0.003 at a width of 64, where they were
 # tried, and at 768 what is customary. Few parameters take larger steps than all.
 RATES = {"full": 0.064, "peft": 0.2}
-# DPO with all of that leaves its reference far behind.
-DPO_SHARE = 0.3
 # What a run keeps from its start: the model is made, the order of batches is drawn.
 FIXED_OPTIONS = (
     *("task", "peft", "rank", "batch", "seed"),
@@ -153,7 +151,7 @@ def train_options(group: Any) -> None:
         type=float,
         metavar="R",
         help=f"learning rate (default: {RATES['full']} over the width of the model, "
-        f"{RATES['peft']} over it with --peft, and {DPO_SHARE} of that with dpo)",
+        f"{RATES['peft']} over it with --peft)",
     )
     group.add_argument(
         "--device",
@@ -279,8 +277,6 @@ def notes(args: argparse.Namespace) -> dict[str, Any]:
 def settings(args: argparse.Namespace, width: int) -> TrainConfig:
     """How to train, from the options; the model's width chooses a learning rate."""
     rate = RATES["peft" if args.peft else "full"] / width
-    if args.task == "dpo":
-        rate *= DPO_SHARE
     return TrainConfig(
         steps=args.steps,
         lr=rate if args.lr is None else args.lr,
