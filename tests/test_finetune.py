@@ -338,6 +338,14 @@ def test_stopped_and_resumed_equals_straight_through(
     assert all(torch.equal(a[key], b[key]) for key in a)
 
 
+def test_after_instructions_the_way_to_ask_is_told(bases, files, tmp_path, capsys):
+    out = tmp_path / "run"
+    argv = command(bases["gpt"], files, "instruct", out, "--steps", "1")
+    assert main(argv) == 0
+    line = rf"generate --model {out} --prompt $'User: …\nAssistant:'"
+    assert line in capsys.readouterr().out
+
+
 def test_columns_may_have_other_names(bases, tmp_path, capsys):
     rows = "sentence\tkind\n" + "a film\tgood\nno film\tbad\n" * 4
     data = write(tmp_path / "sst.tsv", rows)
