@@ -13,10 +13,10 @@ from typing import NoReturn
 
 import torch
 
-from llm.cli import convert, evaluate, generate, pretrain, tokenizer
+from llm.cli import convert, evaluate, finetune, generate, pretrain, tokenizer
 from llm.cli.progress import clear
 
-COMMANDS = (pretrain, generate, evaluate, tokenizer, convert)
+COMMANDS = (pretrain, finetune, generate, evaluate, tokenizer, convert)
 # What the user can put right by calling again with something else.
 MISUSE = (
     ValueError,

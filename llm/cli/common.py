@@ -7,8 +7,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from llm.cli.tasks import TASK, load_tuned
 from llm.models.gpt import GPT
 from llm.text.tokenizer import Tokenizer
+
+# Tasks of `finetune` whose model goes on with a prompt.
+WRITING = ("instruct", "dpo")
 
 
 def positive(text: str) -> int:
@@ -45,10 +49,16 @@ def load_run(directory: str | Path) -> tuple[GPT, Tokenizer]:
 
     Raises:
         FileNotFoundError: there is no such directory, or no model in it yet.
+        ValueError: it is that of `finetune`, for a task that does not go on with texts.
     """
     path = Path(directory)
     if not path.is_dir():
         raise FileNotFoundError(f"no directory {path}: give what pretrain --out made")
+    if (path / TASK).exists():
+        run = load_tuned(path)
+        if run.task not in WRITING:
+            raise ValueError(f"{path} was tuned for {run.task}: evaluate takes it")
+        return run.model, run.tok
     for name in ("model.safetensors", "config.json", "tokenizer.json"):
         if not (path / name).exists():
             raise FileNotFoundError(

@@ -40,7 +40,8 @@ def inject(model: nn.Module, method: Method, *, also: Patterns = ()) -> nn.Modul
 
     Returns:
         What to train and to call: `model` itself; for learned prompts and prefixes,
-        a module around it that is called as it is.
+        a module around it that is called as it is (around the GPT, if `model` is a head
+        on one).
 
     Raises:
         ValueError: a pattern matches nothing, the model holds a method already, or is
@@ -72,6 +73,8 @@ def inject(model: nn.Module, method: Method, *, also: Patterns = ()) -> nn.Modul
         case BitFit():
             check_matched(method.targets, base, kind="parameter")
             also += method.targets
+        case _ if isinstance(below := getattr(model, "model", None), GPT):
+            model.model = with_prompt(below, method)  # under a head
         case _:
             tuned = with_prompt(model, method)
     for name, parameter in base.items():
