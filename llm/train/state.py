@@ -128,7 +128,9 @@ def newest_state(out: Path) -> State | None:
 
 def sweep(out: Path) -> None:
     """Remove the temporary files of a process that was killed while it wrote."""
-    for temporary in [*out.glob(".*.tmp"), *out.glob("state/.*.tmp")]:
+    # Ours end in .tmp; those that safetensors writes on the way begin with it.
+    names = (".*.tmp", ".tmp*", "state/.*.tmp", "state/.tmp*")
+    for temporary in [path for name in names for path in out.glob(name)]:
         temporary.unlink()
 
 
